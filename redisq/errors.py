@@ -1,0 +1,122 @@
+"""Everything that redisq raises.
+
+RedisQError
+├── ServerRefused            the server answered with an error: nothing was changed
+├── ServerUnavailable        the server could not be reached: nothing was sent, or sending it again is safe
+├── EnqueueUnknown           sent, and no answer came: enqueue again under `job_id` to find out
+├── DurabilityUnsupported    the server cannot give the durability that was asked for: nothing was enqueued
+├── FeedFull                 the feed that the job names has too many unread entries: nothing was enqueued
+├── InvalidName              (ValueError) a queue, feed or task name, or a job id, that cannot be one
+├── InvalidOption            (ValueError) an option with a value that makes no sense
+├── InvalidURL               (ValueError) a server's URL that cannot be understood
+├── NotSerializable          (TypeError) arguments or a result that JSON cannot hold
+├── PayloadTooLarge          (ValueError) arguments or a result above the size limit
+├── TaskNameTaken            (ValueError) two functions registered under one name
+├── UnknownTask              (LookupError) no task of that name is registered
+├── AppNotFound              `--app` or $REDISQ_APP leads to no RedisQ object
+├── NoCurrentJob             `current_job()` outside of a running job
+├── JobNotFound              (LookupError) no such job, or its result has expired
+├── JobRunning               the job runs: it can not be deleted now
+├── JobFailed                waited for a job that failed
+├── JobCancelled             waited for a job that was cancelled
+├── WaitTimeout              (TimeoutError) waited for a job that takes longer
+├── LeaseLost                the delivery is no longer ours: the job runs, or ran, elsewhere
+└── EmbeddedServerError      the embedded server is not installed, or does not start
+"""
+
+
+class RedisQError(Exception):
+    """The base of all of them."""
+
+
+class ServerRefused(RedisQError):
+    """The server answered with an error; `__cause__` is redis-py's own. Nothing was changed."""
+
+
+class ServerUnavailable(RedisQError):
+    """The server could not be reached, or is loading its data; `__cause__` is redis-py's own."""
+
+
+class EnqueueUnknown(RedisQError):
+    """A reply was lost and trying again did not clear it up.
+
+    `job_id` (without the queue's prefix) can be passed again as it is: if the job exists, no second one is made.
+    `job_ids` are all ids of the call whose outcome is unknown, in order.
+    """
+
+    def __init__(self, message: str, job_ids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.job_ids = job_ids
+        self.job_id = job_ids[0]
+
+
+class DurabilityUnsupported(RedisQError):
+    """The server cannot give the durability that was asked for. Nothing was enqueued."""
+
+
+class FeedFull(RedisQError):
+    """The feed that the job names has too many entries that nobody has read. Nothing was enqueued."""
+
+
+class InvalidName(RedisQError, ValueError):
+    """A queue, feed or task name, or a job id, with characters or a length that it cannot have."""
+
+
+class InvalidOption(RedisQError, ValueError):
+    """An option that does not exist, or has a value that makes no sense."""
+
+
+class InvalidURL(RedisQError, ValueError):
+    """A server's URL that cannot be understood."""
+
+
+class NotSerializable(RedisQError, TypeError):
+    """Arguments or a result that JSON cannot hold."""
+
+
+class PayloadTooLarge(RedisQError, ValueError):
+    """Arguments or a result above the size limit."""
+
+
+class TaskNameTaken(RedisQError, ValueError):
+    """Two functions registered under one name."""
+
+
+class UnknownTask(RedisQError, LookupError):
+    """No task of that name is registered with this app."""
+
+
+class AppNotFound(RedisQError):
+    """The given place holds no RedisQ object, or cannot be imported."""
+
+
+class NoCurrentJob(RedisQError):
+    """`current_job()` was called outside of a running job."""
+
+
+class JobNotFound(RedisQError, LookupError):
+    """No such job: it never was, it was deleted, or its result has expired."""
+
+
+class JobRunning(RedisQError):
+    """The job runs: it cannot be deleted now."""
+
+
+class JobFailed(RedisQError):
+    """The job failed for good; the message is its error."""
+
+
+class JobCancelled(RedisQError):
+    """The job was cancelled."""
+
+
+class WaitTimeout(RedisQError, TimeoutError):
+    """The job did not end in the time given; it goes on."""
+
+
+class LeaseLost(RedisQError):
+    """The delivery is no longer ours: it was settled, given back, or taken over after the lease had ended."""
+
+
+class EmbeddedServerError(RedisQError):
+    """The embedded server is not installed, or does not start."""

