@@ -1,0 +1,104 @@
+"""Puts the service together: `create_app()` reads the environment, tests and embedders pass what they have."""
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import falcon
+
+import redisq
+
+from . import migrations, problems, settings
+from .auth import Gate
+from .database import Database, Unavailable
+from .desk import Desk
+from .forms import Offer
+from .handover import Handover
+from .home import Pages, Style
+from .jobs import Jobs
+from .middleware import Headers, Login, Methods, Origins
+from .posting import Posting
+from .resources import Health, Tasks, TaskTypes
+from .settings import Misconfigured, Settings
+
+_log = logging.getLogger(__name__)
+
+# Seconds for which a call to Redis is sent again: a request rather goes on without Redis than waits for it.
+_PATIENCE = 0.5
+
+# gunicorn's own status of an app that cannot be loaded: it stops instead of starting the worker again and again.
+_EXIT_APP_LOAD_ERROR = 4
+
+WSGIApp = falcon.App[falcon.Request, falcon.Response]
+
+
+def create_app(
+    config: Settings | None = None, *, database: Database | None = None, queue_app: redisq.RedisQ | None = None
+) -> WSGIApp:
+    """The WSGI app. What is not given is made from `config`, and that is read from the environment.
+
+    Without any argument, what is wrong is said in one line on standard error, and ends the process.
+    """
+    if config is not None or database is not None or queue_app is not None:
+        return _create(config or Settings(), database, queue_app)
+    try:
+        return _create(settings.read(), None, None)
+    except (Misconfigured, migrations.SchemaMissing, redisq.AppNotFound, redisq.InvalidURL) as error:
+        sys.stderr.write(f"redisq-api: {error}\n")
+        raise SystemExit(_EXIT_APP_LOAD_ERROR) from error
+
+
+def _create(config: Settings, database: Database | None, queue_app: redisq.RedisQ | None) -> WSGIApp:
+    database = database or Database(config.database)
+    migrations.check(database)
+    queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
+    offer = _offer(config, queue_app)
+    jobs = Jobs(queue_app, Handover(queue_app, feed_of(database)), config.backlog)
+    gate = Gate(database, config.proxies)
+    app = WSGIApp(middleware=[Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
+    app.req_options.strip_url_path_trailing_slash = True
+    app.set_error_serializer(problems.serialize)
+    app.add_error_handler(Unavailable, _database_is_away)
+    app.add_error_handler(Exception, _unexpected)
+    tasks = Tasks(Desk(database, jobs, config.waiters), Posting(database, jobs), offer, config.max_body)
+    health, pages = Health(database, jobs), Pages(gate, database, offer)
+    app.add_route("/api/v1/task", tasks)
+    app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
+    app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
+    app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
+    app.add_route("/api/v1/task-type", TaskTypes(offer))
+    app.add_route("/healthz", health)
+    app.add_route("/readyz", health, suffix="ready")
+    app.add_route("/", pages)
+    app.add_route("/login", pages, suffix="login")
+    app.add_route("/logout", pages, suffix="logout")
+    app.add_route("/style.css", Style())
+    return app
+
+
+def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:
+    names = tuple(queue_app.tasks)
+    if config.task is not None and config.task not in names:
+        known = ", ".join(names) or "none"
+        raise Misconfigured(f"REDISQ_API_TASK: the app has no task {config.task!r}; it has {known}")
+    return Offer(names, config.task or next(iter(names), None), config.max_inputs)
+
+
+def feed_of(database: Database) -> Callable[[], str]:
+    """Asks the database for its feed's name when it is needed first: at the start the database may still be away."""
+    return cache(lambda: migrations.feed(database))
+
+
+def _database_is_away(
+    request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, object]
+) -> None:
+    _log.warning("database.unavailable method=%s path=%s error=%s", request.method, request.path, error)
+    raise problems.unavailable("The database") from error
+
+
+def _unexpected(
+    request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, object]
+) -> None:
+    _log.exception("request.failed method=%s path=%s", request.method, request.path)
+    raise problems.Problem(500, "internal_error", "Something went wrong here; it has been logged.") from error

@@ -1,0 +1,160 @@
+"""Who is asking: HTTP Basic or a bearer token, for every path under `/api/`.
+
+Checking a password costs some 30 ms on purpose, so a password that was right is remembered for a few minutes (as a
+keyed hash, in this process only), and wrong ones are counted per account and per address. Tokens are looked up by
+their digest, cost nothing and are never counted: nobody can lock a machine out by guessing at its owner's password.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import falcon
+
+from . import passwords, users
+from .database import Database, Unavailable
+from .problems import Problem
+from .users import User
+
+_MEMORY_SECONDS = 300.0
+_MEMORY_SIZE = 10_000
+CHALLENGE = 'Basic realm="redisq", charset="UTF-8"'
+
+
+class Memory:
+    """Passwords that were right a short time ago, as keyed hashes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._key = secrets.token_bytes(32)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, float] = OrderedDict()
+
+    def knows(self, user: User, password: str) -> bool:
+        """Whether this password was right for the user, whose stored hash is still the same."""
+        with self._lock:
+            return self._known.get(self._mark(user, password), 0.0) > self._clock()
+
+    def remember(self, user: User, password: str) -> None:
+        """Notes that the password was right."""
+        with self._lock:
+            self._known[self._mark(user, password)] = self._clock() + _MEMORY_SECONDS
+            while len(self._known) > _MEMORY_SIZE:
+                self._known.popitem(last=False)
+
+    def _mark(self, user: User, password: str) -> bytes:
+        # The stored hash is part of it, so that a changed password is forgotten at once.
+        text = f"{user.id}\0{user.password}\0{password}".encode("utf-8", "surrogateescape")
+        return hmac.digest(self._key, text, hashlib.sha256)
+
+
+class Limiter:
+    """Counts what went wrong under a name: `burst` times at once, then once every `every` seconds."""
+
+    def __init__(self, burst: int, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._every = every
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._empty_at: OrderedDict[str, float] = OrderedDict()  # when the debt of a name is paid off
+
+    def wait(self, name: str) -> float:
+        """Seconds until `name` may try again; 0 when it may now."""
+        with self._lock:
+            debt = self._empty_at.get(name, 0.0) - self._clock()
+        return max(0.0, debt - (self._burst - 1) * self._every)
+
+    def count(self, name: str) -> None:
+        """Notes a failure."""
+        with self._lock:
+            now = self._clock()
+            self._empty_at[name] = max(self._empty_at.pop(name, 0.0), now) + self._every
+            while len(self._empty_at) > _MEMORY_SIZE:
+                self._empty_at.popitem(last=False)
+
+
+class Gate:
+    """Finds the user behind a request's Authorization header."""
+
+    def __init__(self, database: Database, proxies: int = 0) -> None:
+        self._database = database
+        self._proxies = proxies
+        self._memory = Memory()
+        self._by_account = Limiter(burst=10, every=6.0)
+        self._by_address = Limiter(burst=100, every=1.0)
+
+    def user(self, request: falcon.Request) -> User:
+        """Who asks; raises the 401 or 429 that is the answer otherwise."""
+        user = self.visitor(request)
+        if user is None:
+            raise unauthorized("Log in with HTTP Basic or a bearer token.")
+        return user
+
+    def visitor(self, request: falcon.Request) -> User | None:
+        """Who asks, or None for somebody who does not say. Raises 401 or 429 for credentials that do not hold."""
+        header = request.get_header("Authorization")
+        if header is None:
+            return None
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() == "basic":
+            return self._basic(request, value.strip())
+        if scheme.lower() == "bearer":
+            user = users.find_by_token(self._database, value.strip())
+            if user is not None:
+                return user
+        raise unauthorized("The credentials are not valid.")
+
+    def _basic(self, request: falcon.Request, value: str) -> User:
+        name, password = _decode_basic(value)
+        user = users.find(self._database, name)
+        if user is not None and self._memory.knows(user, password):
+            return user
+        address = self._address(request)
+        wait = max(self._by_account.wait(name), self._by_address.wait(address))
+        if wait > 0:
+            headers = {"Retry-After": str(int(wait) + 1)}
+            raise Problem(429, "too_many_attempts", "Too many wrong passwords; try again later.", headers)
+        if not passwords.matches(user.password if user else None, password) or user is None:
+            self._by_account.count(name)
+            self._by_address.count(address)
+            raise unauthorized("The credentials are not valid.")
+        self._memory.remember(self._rehashed(user, password), password)
+        return user
+
+    def _rehashed(self, user: User, password: str) -> User:
+        if not passwords.is_outdated(user.password):
+            return user
+        stored = passwords.hashed(password)
+        try:
+            users.set_password_hash(self._database, user, stored)
+        except Unavailable:
+            return user
+        return User(user.id, user.name, stored, user.admin)
+
+    def _address(self, request: falcon.Request) -> str:
+        # Each proxy appends the address it saw; what stands before those of our own proxies is anybody's claim.
+        claimed = (request.get_header("X-Forwarded-For") or "").split(",")
+        route = [*(part.strip() for part in claimed if part.strip()), request.remote_addr]
+        return route[-1 - min(self._proxies, len(route) - 1)]
+
+
+def unauthorized(detail: str) -> Problem:
+    """401 with the challenge that makes a browser ask for name and password."""
+    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": CHALLENGE})
+
+
+def _decode_basic(value: str) -> tuple[str, str]:
+    try:
+        name, colon, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        raise unauthorized("The Basic credentials cannot be decoded.") from None
+    # No name has a NUL in it, and PostgreSQL would not even look one up.
+    if not colon or "\0" in name:
+        raise unauthorized("The Basic credentials cannot be decoded.")
+    return name, password

@@ -1,0 +1,103 @@
+"""The database behind the service: SQLite by default, PostgreSQL by URL. The only module that knows which.
+
+Statements are plain SQL that both understand, with `?` for values; peewee gives each thread its connection, the
+transactions, and one set of exceptions.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import peewee
+
+from .settings import Misconfigured
+
+Conflict = peewee.IntegrityError
+
+Row = tuple[Any, ...]
+_BUSY_SECONDS = 10
+_AWAY = (peewee.OperationalError, peewee.InterfaceError)
+
+
+class Unavailable(Exception):
+    """The database is away, locked for too long, out of space or restarting: worth trying again."""
+
+
+class Database:
+    """Runs statements on one database; safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Opens no connection yet. Raises Misconfigured for a URL that cannot be used."""
+        self._engine = _engine(url)
+        self.is_sqlite = isinstance(self._engine, peewee.SqliteDatabase)
+        self._lock_type = ("IMMEDIATE",) if self.is_sqlite else ()
+        self._sql: dict[str, str] = {}
+
+    def all(self, sql: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        return list(self._execute(sql, values).fetchall())
+
+    def one(self, sql: str, *values: Any) -> Row | None:
+        """The first row of a query, or None."""
+        row: Row | None = self._execute(sql, values).fetchone()
+        return row
+
+    def run(self, sql: str, *values: Any) -> int:
+        """Executes a statement and answers how many rows it changed. Several belong into a `write()`."""
+        return int(self._execute(sql, values).rowcount)
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """A transaction. SQLite takes the write lock at once, so that no reader has to become a writer half way."""
+        try:
+            with self._engine.atomic(*self._lock_type):
+                yield
+        except _AWAY as error:
+            self._drop_connection()
+            raise Unavailable(str(error)) from error
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        if not self._engine.is_closed():
+            self._engine.close()
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> Any:
+        execute: Callable[[str, Sequence[Any]], Any] = self._engine.execute_sql
+        try:
+            return execute(self._dialect(sql), values)
+        except _AWAY as error:
+            self._drop_connection()
+            raise Unavailable(str(error)) from error
+
+    def _drop_connection(self) -> None:
+        # A server that restarted leaves a connection that will never work again; the next statement opens another.
+        if not self._engine.in_transaction():
+            self._engine.close()
+
+    def _dialect(self, sql: str) -> str:
+        known = self._sql.get(sql)
+        if known is None:
+            known = self._sql[sql] = sql if self.is_sqlite else sql.replace("?", "%s")
+        return known
+
+
+def _engine(url: str) -> peewee.Database:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme == "sqlite":
+        return _sqlite(parts.netloc, unquote(parts.path)[1:], options)
+    if parts.scheme in ("postgresql", "postgres"):
+        return peewee.PostgresqlDatabase(url, autoconnect=True)
+    raise Misconfigured("REDISQ_DATABASE must begin with sqlite:/// or postgresql://")
+
+
+def _sqlite(host: str, path: str, options: dict[str, str]) -> peewee.Database:
+    if host or not path or path == ":memory:":
+        raise Misconfigured("REDISQ_DATABASE: a SQLite database is named like sqlite:////var/lib/redisq.sqlite3")
+    synchronous = options.pop("synchronous", "full")
+    if options or synchronous not in ("full", "normal"):
+        raise Misconfigured("REDISQ_DATABASE: SQLite takes only ?synchronous=full (the default) or normal")
+    # In WAL mode `full` syncs every commit, so that an accepted task survives a power cut; `normal` only kill -9.
+    pragmas = {"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": 1}
+    return peewee.SqliteDatabase(path, pragmas=pragmas, timeout=_BUSY_SECONDS)

@@ -1,0 +1,83 @@
+"""What the service is told by its environment, read once and checked.
+
+| variable              | meaning                                                          | default                  |
+|-----------------------|------------------------------------------------------------------|--------------------------|
+| REDISQ_URL            | the Redis server                                                 | the app's own            |
+| REDISQ_APP            | `module:attribute` of the app whose tasks are offered            | the installed one        |
+| REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`    | sqlite:///redisq.sqlite3 |
+| REDISQ_CORS_ORIGINS   | origins whose pages may call, comma-separated; a port may be `*` | none                     |
+| REDISQ_API_TASK       | the task of a POST that names none                               | the app's first          |
+| REDISQ_API_BACKLOG    | jobs kept waiting per queue in Redis; more wait in the database  | 10000                    |
+| REDISQ_API_MAX_BODY   | bytes of a request's body                                        | 1048576                  |
+| REDISQ_API_MAX_INPUTS | values of `input_param` in one request                           | 1000                     |
+| REDISQ_API_WAITERS    | requests of one process that may wait for results at the same    | 4                        |
+|                       | time; keep it below gunicorn's `--threads`                       |                          |
+| REDISQ_API_PROXIES    | reverse proxies in front, each of which adds to X-Forwarded-For  | 0                        |
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:([0-9]{1,5}|\*))?")
+
+
+class Misconfigured(Exception):
+    """A setting that cannot be used; the message is one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its default; see the table above."""
+
+    redis_url: str | None = None
+    app: str | None = None
+    database: str = "sqlite:///redisq.sqlite3"
+    cors_origins: tuple[str, ...] = ()
+    task: str | None = None
+    backlog: int = 10_000
+    max_body: int = 1024 * 1024
+    max_inputs: int = 1000
+    waiters: int = 4
+    proxies: int = 0
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environ` (the process's own when None). Raises Misconfigured."""
+    env = os.environ if environ is None else environ
+    default = Settings()
+    return Settings(
+        redis_url=env.get("REDISQ_URL") or None,
+        app=env.get("REDISQ_APP") or None,
+        database=env.get("REDISQ_DATABASE") or default.database,
+        cors_origins=_origins(env.get("REDISQ_CORS_ORIGINS", "")),
+        task=env.get("REDISQ_API_TASK") or None,
+        backlog=_number(env, "REDISQ_API_BACKLOG", default.backlog, least=1),
+        max_body=_number(env, "REDISQ_API_MAX_BODY", default.max_body, least=1),
+        max_inputs=_number(env, "REDISQ_API_MAX_INPUTS", default.max_inputs, least=1),
+        waiters=_number(env, "REDISQ_API_WAITERS", default.waiters, least=0),
+        proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= least):
+        raise Misconfigured(f"{name} must be a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip() for part in text.split(",") if part.strip())
+    for origin in origins:
+        # Every call carries credentials, and those of a browser's own dialogue must not serve every page there is.
+        if origin == "*":
+            raise Misconfigured("REDISQ_CORS_ORIGINS must list the origins: calls with credentials are not for '*'")
+        if not _ORIGIN.fullmatch(origin):
+            raise Misconfigured(
+                f"REDISQ_CORS_ORIGINS: {origin!r} is not an origin such as https://example.org or http://localhost:*"
+            )
+    return origins
