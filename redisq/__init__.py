@@ -1,0 +1,75 @@
+"""redisq: reliable job queues on Redis lists."""
+
+from .app import RedisQ
+from .codec import JSON, Codec
+from .consuming import ClaimableQueue as Queue
+from .current import CurrentJob, current_job
+from .delivery import Delivery
+from .errors import (
+    AppNotFound,
+    DurabilityUnsupported,
+    EmbeddedServerError,
+    EnqueueUnknown,
+    FeedFull,
+    InvalidName,
+    InvalidOption,
+    InvalidURL,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobRunning,
+    LeaseLost,
+    NoCurrentJob,
+    NotSerializable,
+    PayloadTooLarge,
+    RedisQError,
+    ServerRefused,
+    ServerUnavailable,
+    TaskNameTaken,
+    UnknownTask,
+    WaitTimeout,
+)
+from .feed import Feed
+from .finding import load_app
+from .job import Job
+from .settings import Retention
+from .task import Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "JSON",
+    "AppNotFound",
+    "Codec",
+    "CurrentJob",
+    "Delivery",
+    "DurabilityUnsupported",
+    "EmbeddedServerError",
+    "EnqueueUnknown",
+    "Feed",
+    "FeedFull",
+    "InvalidName",
+    "InvalidOption",
+    "InvalidURL",
+    "Job",
+    "JobCancelled",
+    "JobFailed",
+    "JobNotFound",
+    "JobRunning",
+    "LeaseLost",
+    "NoCurrentJob",
+    "NotSerializable",
+    "PayloadTooLarge",
+    "Queue",
+    "RedisQ",
+    "RedisQError",
+    "Retention",
+    "ServerRefused",
+    "ServerUnavailable",
+    "Task",
+    "TaskNameTaken",
+    "UnknownTask",
+    "WaitTimeout",
+    "current_job",
+    "load_app",
+]

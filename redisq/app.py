@@ -1,0 +1,138 @@
+"""RedisQ: an application's tasks by name, and its queues by name, on one server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar, overload
+
+from . import keys
+from .codec import JSON, Codec
+from .connection import PATIENCE, Server
+from .consumer import Consumers
+from .consuming import ClaimableQueue
+from .errors import DurabilityUnsupported, InvalidOption, TaskNameTaken
+from .feed import Feed
+from .job import Job
+from .options import RunOptions
+from .settings import Retention, Settings
+from .task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_URL = "redis://127.0.0.1:6379/0"
+
+
+class RedisQ:
+    """One app: where its queues are, and which tasks it has. Making it opens no connection; threads and forks may share it.
+
+    `url`: None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`: seconds after which the jobs of a worker that is gone run
+    again. `patience`: seconds for which a call is sent again while the server does not answer. InvalidURL, InvalidOption, InvalidName.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        lease: float = 30.0,
+        codec: Codec | None = None,
+        durability: str | None = None,
+        namespace: str = "redisq",
+        patience: float = PATIENCE,
+        retention: Retention | None = None,
+    ) -> None:
+        if durability is not None:
+            raise DurabilityUnsupported(f"durability={durability!r} is not there yet")
+        if not 0.1 <= lease <= 86400:
+            raise InvalidOption(f"lease: seconds from 0.1 to 86400, not {lease!r}")
+        url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
+        keys.check_name(namespace, "namespace")
+        self.settings = Settings(Server(url), namespace, codec or JSON(), lease, patience, retention or Retention())
+        self._tasks: dict[str, Task[Any, Any]] = {}
+        self._consumers = Consumers(self.settings)
+        self._queues: dict[str, ClaimableQueue] = {}
+        self._feeds: dict[str, Feed] = {}
+
+    def __repr__(self) -> str:
+        return f"<RedisQ {self.settings.server!r} {len(self._tasks)} tasks>"
+
+    @property
+    def tasks(self) -> Mapping[str, Task[Any, Any]]:
+        """The registered tasks by name."""
+        return MappingProxyType(self._tasks)
+
+    @overload
+    def task(self, name: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self, name: str | None = None, *, queue: str = "default", **options: Any
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, name: Any = None, *, queue: str = "default", **options: Any) -> Any:
+        """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0, result_ttl=3600.0)`.
+
+        `name`: module.qualname when None. TaskNameTaken if another function has it, InvalidName, InvalidOption.
+        """
+        keys.check_name(queue)
+        unknown = options.keys() - set(RunOptions.__struct_fields__)
+        if unknown:
+            raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
+        run = RunOptions(**options).check()
+
+        def register(func: Callable[P, R]) -> Task[P, R]:
+            full_name = name if isinstance(name, str) else f"{func.__module__}.{func.__qualname__}"
+            if keys.check_task(full_name) in self._tasks:
+                raise TaskNameTaken(f"a task {full_name!r} is registered already")
+            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue)
+            return task
+
+        return register(name) if callable(name) else register
+
+    def queue(self, name: str) -> ClaimableQueue:
+        """The queue of this name; InvalidName."""
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._queues[name] = ClaimableQueue(self.settings, self._consumers, name)
+        return queue
+
+    def feed(self, name: str) -> Feed:
+        """The feed of this name; InvalidName."""
+        feed = self._feeds.get(name)
+        if feed is None:
+            feed = self._feeds[name] = Feed(self.settings, self._consumers, name)
+        return feed
+
+    def job(self, job_id: str) -> Job:
+        """The job with this full id, `queue.id`; JobNotFound, InvalidName."""
+        queue, local_id = keys.FullId.parse(job_id)
+        return self.queue(queue).fetch(local_id)
+
+    def find_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """The jobs with these full ids, in order, None for one that is not there; a round trip per queue."""
+        full_ids = [keys.FullId.parse(job_id) for job_id in job_ids]
+        found: dict[keys.FullId, Job | None] = {}
+        for name in dict.fromkeys(full_id.queue for full_id in full_ids):
+            mine = [full_id for full_id in full_ids if full_id.queue == name]
+            found |= zip(mine, self.queue(name).find([full_id.local for full_id in mine]), strict=True)
+        return [found[full_id] for full_id in full_ids]
+
+    def replace(self, url: str | None = None, patience: float | None = None, lease: float | None = None) -> RedisQ:
+        """The same tasks with other settings."""
+        mine = self.settings
+        other = RedisQ(
+            url or mine.server.url,
+            lease=mine.lease if lease is None else lease,
+            codec=mine.codec,
+            namespace=mine.namespace,
+            patience=mine.patience if patience is None else patience,
+            retention=mine.retention,
+        )
+        for task in self._tasks.values():
+            other.task(task.name, queue=task.queue, **task.run_options.given())(task.func)
+        return other
+
+    def close(self) -> None:
+        """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
+        self._consumers.close()
+        self.settings.server.close()

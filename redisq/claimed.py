@@ -1,0 +1,111 @@
+"""A claimed job and what becomes of it: values, and the rules by which a failure is tried again. Nothing here does I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from . import retry
+from .job import fencing_token
+from .options import DEFAULTS, RunOptions
+from .settings import CRASH_LIMIT
+
+#: The longest error text that is kept, in characters.
+LONGEST_ERROR = 8000
+
+_options_decoder = msgspec.json.Decoder(RunOptions)
+
+
+class Source(NamedTuple):
+    """A queue, or the feed of one, to claim from. `crash_limit`: crashes that make a job a dead letter; 0: none do."""
+
+    name: str
+    base: str
+    crash_limit: int = CRASH_LIMIT
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A job in this worker's list: the fields that it takes to run it, as they came (see job.py)."""
+
+    source: Source
+    id: bytes
+    delivery: int
+    version: bytes
+    task: bytes | None
+    body: bytes | None
+    options: bytes | None
+    enqueued: bytes
+    attempts: bytes | None
+    postponed: bytes | None
+    feed: bytes | None
+
+    @property
+    def full_id(self) -> str:
+        return f"{self.source.name}.{self.id.decode()}"
+
+    @property
+    def attempt(self) -> int:
+        return int(self.attempts or 0) + 1
+
+    @property
+    def token(self) -> int:
+        return fencing_token(int(self.enqueued), self.delivery)
+
+    def run_options(self, defaults: RunOptions = DEFAULTS) -> RunOptions:
+        """What the call asked for, over what its task does. Options that cannot be read count as not given."""
+        if self.options is None:
+            return defaults
+        try:
+            return _options_decoder.decode(self.options).over(defaults)
+        except msgspec.MsgspecError:
+            return defaults
+
+
+class Settlement(NamedTuple):
+    """What became of a claimed job; settle.lua describes the ways. `ms` is a TTL or a delay; `follow` what it enqueues."""
+
+    job: Claimed
+    way: str
+    text: bytes | str = b""
+    ms: int = 0
+    follow: Sequence[Any] = ()
+
+
+def succeeded(job: Claimed, result: bytes, options: RunOptions, follow: Sequence[Any] = ()) -> Settlement:
+    return Settlement(job, "s", result, int((options.result_ttl or 0) * 1000), follow)
+
+
+def failed(job: Claimed, error: str, options: RunOptions, retry_in: float | None = None) -> Settlement:
+    """A failed attempt: retried, as long as attempts are left."""
+    if job.attempt >= (options.max_attempts or 1):
+        return dead(job, error)
+    delay = retry.backoff(job.attempt, options.backoff or 0.0) if retry_in is None else retry_in
+    return Settlement(job, "r", error[:LONGEST_ERROR], int(delay * 1000))
+
+
+def dead(job: Claimed, error: str) -> Settlement:
+    """A failure that trying again would not mend."""
+    return Settlement(job, "f", error[:LONGEST_ERROR])
+
+
+def postponed(job: Claimed, error: str) -> Settlement:
+    """Not understood here; perhaps by a worker that is being deployed. No attempt is counted."""
+    count = int(job.postponed or 0)
+    if count >= retry.POSTPONEMENTS:
+        return dead(job, error)
+    return Settlement(job, "p", error[:LONGEST_ERROR], int(retry.postponement(count) * 1000))
+
+
+def released(job: Claimed) -> Settlement:
+    return Settlement(job, "l")
+
+
+def cancelled(job: Claimed) -> Settlement:
+    return Settlement(job, "c", "cancelled")
+
+
+def gone(entry: Claimed) -> Settlement:
+    """A feed's entry that was read."""
+    return Settlement(entry, "g")

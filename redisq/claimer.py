@@ -1,0 +1,194 @@
+"""Claimer: a worker's side of the protocol. It is registered, claims under a number, and settles what it holds.
+
+Whoever runs jobs has one: a child process of `redisq-worker`, a thread that claims through the library, a feed's reader.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+
+from . import keys
+from .claimed import Claimed, Settlement, Source
+from .connection import LONGEST_BLOCK, LOST, Command, Link, evalsha
+from .errors import ServerRefused
+from .ids import nonce
+from .retry import reconnect_delays
+from .scripts import CLAIM, GIVE_BACK, KEEP, REGISTER, RENEW, SETTLE
+from .settings import Settings
+
+#: The most bytes of bodies in one claim.
+CLAIM_BYTES = 1024 * 1024
+#: Seconds between two housekeepings of one worker.
+KEEP_EVERY = 0.1
+
+
+class Interrupted(Exception):
+    """The one who claims was asked to stop while it waited."""
+
+
+def worker_name() -> str:
+    """Who and where, for people; and which incarnation, for the server."""
+    host = "".join(c if c.isalnum() or c in "-_" else "-" for c in socket.gethostname())[:24]
+    return f"{host}-{os.getpid()}-{nonce(10)}"
+
+
+def registration(settings: Settings, sources: Sequence[Source], worker: str) -> list[Command]:
+    args = (worker, int(settings.lease * 1000), nonce(16))
+    return [evalsha(REGISTER, [source.base], args) for source in sources]
+
+
+def renewal(sources: Sequence[Source], workers: Sequence[str]) -> list[Command]:
+    return [evalsha(RENEW, [source.base], workers) for source in sources]
+
+
+def giving_back(settings: Settings, sources: Sequence[Source], worker: str, blamed: str = "") -> list[Command]:
+    """`blamed`: full id of the job that crashed the worker, if one did."""
+    queue, _, local_id = blamed.partition(".")
+    return [
+        evalsha(
+            GIVE_BACK,
+            [source.base],
+            (worker, local_id if source.name == queue else "", source.crash_limit, *settings.retention.ended_args),
+        )
+        for source in sources
+    ]
+
+
+def keeping(settings: Settings, sources: Sequence[Source]) -> list[Command]:
+    r = settings.retention
+    return [
+        evalsha(KEEP, [source.base], (source.crash_limit, *r.ended_args, r.dead, int(r.dead_ttl * 1000)))
+        for source in sources
+    ]
+
+
+def settling(settings: Settings, worker: str, settlements: Sequence[Settlement]) -> list[Command]:
+    """One call per queue. Those released go in reverse, so that the first of them is the next to run."""
+    by_base: dict[str, list[Any]] = {}
+    released = [settlement for settlement in settlements if settlement.way == "l"]
+    for job, way, text, ms, follow in [*(s for s in settlements if s.way != "l"), *reversed(released)]:
+        args = by_base.setdefault(job.source.base, [worker, *settings.retention.ended_args])
+        args += job.id, job.delivery, way, text, ms, len(follow), *follow
+    return [evalsha(SETTLE, [base], args) for base, args in by_base.items()]
+
+
+class Claimer:
+    """Claims from sources, in their order, as one worker. For one thread.
+
+    `stopping` says when to give up waiting for a server that is away; `on_trouble` hears of each error that is waited out.
+    `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its jobs were
+    taken back. `forwarding`: follow-ups wait to be sent to other queues.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sequence[Source],
+        worker: str,
+        stopping: Callable[[], bool] = lambda: False,
+        on_trouble: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        self.settings = settings
+        self.sources = list(sources)
+        self.worker = worker
+        self.unregistered: set[str] = set()
+        self.forwarding = False
+        self._number = 0
+        self._answered = True
+        self._held: dict[tuple[str, bytes], int] = {}
+        self._stopping = stopping
+        self._on_trouble = on_trouble
+        self._link: Link = settings.server.link()
+        self._keep_at = 0.0
+        self._busy_at = 0.0
+
+    def exchange(
+        self, settlements: Sequence[Settlement], budget: int = 0, block: float = 0.0
+    ) -> tuple[list[bytes], list[Claimed]]:
+        """Settle; wait up to `block` seconds for something to claim; claim up to `budget` jobs: all in one write.
+
+        Answers what settle.lua said of each settlement (in the order of settling()), and the jobs. Sent again until the server
+        answers: a settlement is known by its delivery, a claim by its number. Interrupted if `stopping` becomes true while
+        there is nothing to settle.
+        """
+        if budget and self._answered:
+            self._number, self._answered = self._number + 1, False
+        settle = settling(self.settings, self.worker, settlements)
+        for delay in reconnect_delays(longest=min(2.0, self.settings.lease / 12)):
+            wait, keep, claim = self._claiming(budget, block, len(settlements))
+            try:
+                replies = self._link.round_trip([*settle, *wait, *keep, *claim])
+            except LOST as error:
+                refused: Exception | None = error
+            else:
+                needed = replies[: len(settle)] + replies[len(replies) - len(claim) :]
+                refused = next((reply for reply in needed if isinstance(reply, redis.ResponseError)), None)
+            if refused is None:
+                break
+            self._on_trouble(refused)
+            block = 0.0  # the wait may be over
+            if self._stopping() and not settlements:
+                raise Interrupted
+            time.sleep(delay)
+        self._answered = self._answered or bool(budget)
+        for settlement in settlements:
+            self.drop(settlement.job)
+        answers = [answer for reply in replies[: len(settle)] for answer in reply]
+        self._note_waiting(replies[len(settle) : len(replies) - len(claim)], len(wait))
+        return answers, self._adopt(replies[-1]) if claim else []
+
+    def drop(self, job: Claimed) -> None:
+        """This job is not held any more."""
+        self._held.pop((job.source.base, job.id), None)
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _claiming(self, budget: int, block: float, settled: int) -> tuple[list[Command], list[Command], list[Command]]:
+        if not budget:
+            return [], [], []
+        now = time.monotonic()
+        block = min(block, LONGEST_BLOCK, self._busy_at - now)
+        wait: list[Command] = []
+        if block > 0.001:
+            wait = [("BLPOP", *(source.base + keys.NAMES["wake"] for source in self.sources), f"{block:.3f}")]
+        keep: list[Command] = []
+        if wait or now >= self._keep_at:
+            keep = keeping(self.settings, self.sources)
+            self._keep_at = now + KEEP_EVERY
+        empty = len(self._held) <= settled
+        args = (self.worker, self._number, budget, CLAIM_BYTES, "1" if empty else "0")
+        return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
+
+    def _note_waiting(self, replies: Sequence[Any], waited: int) -> None:
+        """What the wait and the housekeeping said. An error there must not make this worker deaf to its other queues."""
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                self._on_trouble(reply)
+                time.sleep(KEEP_EVERY)
+        kept = [reply for reply in replies[waited:] if not isinstance(reply, redis.ResponseError)]
+        if kept:
+            due = [ms for ms, _ in kept if ms >= 0]
+            self._busy_at = time.monotonic() + (min(due) / 1000 if due else LONGEST_BLOCK)
+            self.forwarding = any(count for _, count in kept)
+
+    def _adopt(self, answers: Sequence[Any]) -> list[Claimed]:
+        """The jobs that are new to us: all of a claim's; of a repeated one's, those whose answer was lost."""
+        jobs: list[Claimed] = []
+        for source, answer in zip(self.sources, answers, strict=True):
+            if isinstance(answer, list):
+                for id_, delivery, *fields in answer:
+                    if self._held.get((source.base, id_)) != int(delivery):
+                        self._held[source.base, id_] = int(delivery)
+                        jobs.append(Claimed(source, id_, int(delivery), *fields))
+            elif answer in (b"unregistered", b"stale"):
+                self.unregistered.add(source.name)
+            else:
+                self._on_trouble(ServerRefused(f"queue {source.name}: {answer.decode()}"))
+        return jobs

@@ -1,0 +1,199 @@
+"""Claiming through the library: who claims in a thread, and how its leases are kept while deliveries are open."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+import redis
+
+from . import claimed as verdict
+from .claimed import Claimed, Settlement, Source
+from .claimer import Claimer, Interrupted, registration, renewal, settling, worker_name
+from .connection import LONGEST_BLOCK, Command
+from .errors import LeaseLost, RedisQError, ServerRefused, ServerUnavailable
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Open:
+    """A claimed job that is not settled yet. As long as somebody has this object, its worker's lease is renewed."""
+
+    __slots__ = ("__weakref__", "claimed", "consumer", "worker")
+
+    def __init__(self, consumer: Consumer, claimed: Claimed) -> None:
+        self.consumer = consumer
+        self.claimed = claimed
+        self.worker = consumer.worker
+
+
+class Consumer:
+    """One thread's claims from some sources: one worker, a new one whenever its registration is lost."""
+
+    def __init__(self, settings: Settings, sources: Sequence[Source], keeper: LeaseKeeper) -> None:
+        self.settings = settings
+        self.sources = list(sources)
+        self.open: weakref.WeakSet[Open] = weakref.WeakSet()
+        self.claiming = False
+        self.renewed_at = float("-inf")
+        self.worker = ""
+        self._claimer: Claimer | None = None
+        self._held: dict[tuple[str, bytes], Claimed] = {}
+        self._give_up_at = float("inf")
+        self._trouble: Exception | None = None
+        keeper.watch(self)
+
+    def claim(self, limit: int, timeout: float | None) -> list[Open]:
+        """Up to `limit` jobs; none if nothing came for `timeout` seconds. ServerUnavailable when the server stays away."""
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        self.claiming = True
+        try:
+            while True:
+                remaining = deadline - time.monotonic()
+                self._give_up_at = max(deadline, time.monotonic() + self.settings.patience)
+                claimer = self._registered()
+                abandoned = [verdict.released(job) for job in self._abandoned()]
+                _, jobs = claimer.exchange(abandoned, limit, max(0.0, min(remaining, LONGEST_BLOCK)))
+                for settlement in abandoned:
+                    self._forget(settlement.job)
+                if claimer.unregistered:
+                    self._claimer = None  # what it held runs elsewhere
+                if jobs or (remaining <= 0 and not claimer.unregistered):
+                    return [self._opened(job) for job in jobs]
+        except Interrupted:
+            raise ServerUnavailable(f"nothing can be claimed: {self._trouble}") from self._trouble
+        finally:
+            self.claiming = False
+
+    def settle(self, settled: Sequence[tuple[Open, Settlement]], before: Sequence[Command] = ()) -> None:
+        """Settle what this consumer has open; from any thread. LeaseLost if one is no longer ours, after all were tried."""
+        commands = list(before)
+        for worker in {opened.worker for opened, _ in settled}:
+            commands += settling(self.settings, worker, [what for opened, what in settled if opened.worker == worker])
+        replies = self.settings.server.call(commands, self.settings.patience)
+        answers = []
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                raise ServerRefused(str(reply)) from reply
+            answers += reply if isinstance(reply, list) else []
+        for _, settlement in settled:
+            self._forget(settlement.job)
+        refused = next((answer for answer in answers if answer.startswith(b"error")), None)
+        if refused:
+            raise ServerRefused(refused.decode())
+        if b"lost" in answers:
+            raise LeaseLost("no longer ours: " + ", ".join(what.job.full_id for _, what in settled))
+
+    def in_use(self) -> bool:
+        return self.claiming or len(self.open) > 0
+
+    def add_sources(self, sources: Sequence[Source]) -> None:
+        """Claim from these too, from the next claim on."""
+        self.sources += sources
+        if self._claimer:
+            self.settings.server.call(registration(self.settings, sources, self.worker))
+            self._claimer.sources += sources
+
+    def _registered(self) -> Claimer:
+        now = time.monotonic()
+        if self._claimer is not None and now - self.renewed_at < self.settings.lease / 4:
+            return self._claimer
+        if self._claimer is None or (now - self.renewed_at > self.settings.lease and not self.open):
+            self.worker = worker_name()
+            self._held.clear()
+            self.settings.server.call(registration(self.settings, self.sources, self.worker), self.settings.patience)
+            self._claimer = Claimer(self.settings, self.sources, self.worker, self._stopping, self._on_trouble)
+        else:
+            self.settings.server.call(renewal(self.sources, [self.worker]), self.settings.patience)
+        self.renewed_at = now
+        return self._claimer
+
+    def _opened(self, job: Claimed) -> Open:
+        opened = Open(self, job)
+        self.open.add(opened)
+        self._held[job.source.base, job.id] = job
+        return opened
+
+    def _abandoned(self) -> list[Claimed]:
+        """Jobs whose Open nobody has any more: they were not settled and never will be."""
+        if len(self._held) == len(self.open):
+            return []
+        alive = {(opened.claimed.source.base, opened.claimed.id) for opened in self.open}
+        return [job for key, job in self._held.items() if key not in alive]
+
+    def _forget(self, job: Claimed) -> None:
+        self._held.pop((job.source.base, job.id), None)
+        if self._claimer:
+            self._claimer.drop(job)
+
+    def _stopping(self) -> bool:
+        return time.monotonic() > self._give_up_at
+
+    def _on_trouble(self, error: Exception) -> None:
+        self._trouble = error
+        log.debug("claim.trouble error=%s", error)
+
+
+class LeaseKeeper:
+    """Renews the leases of an app's consumers every lease/4, in a thread of its own, while they claim or have jobs open."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._consumers: weakref.WeakSet[Consumer] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._stopped = threading.Event()
+
+    def watch(self, consumer: Consumer) -> None:
+        with self._lock:
+            if self._pid != os.getpid():
+                self._pid, self._stopped = os.getpid(), threading.Event()
+                self._consumers = weakref.WeakSet()
+                args = (self._settings.lease / 4, self._stopped)
+                threading.Thread(target=self._run, args=args, name="redisq-leases", daemon=True).start()
+            self._consumers.add(consumer)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped.set()
+            self._pid = 0
+
+    def _run(self, interval: float, stopped: threading.Event) -> None:
+        while not stopped.wait(interval):
+            with self._lock:
+                consumers = [consumer for consumer in self._consumers if consumer.worker and consumer.in_use()]
+            for consumer in consumers:
+                self._renew(consumer)
+
+    def _renew(self, consumer: Consumer) -> None:
+        try:
+            self._settings.server.call(renewal(consumer.sources, [consumer.worker]), self._settings.lease / 12)
+            consumer.renewed_at = time.monotonic()
+        except RedisQError as error:
+            log.warning("lease.not_renewed worker=%s error=%s", consumer.worker, error)
+
+
+class Consumers:
+    """An app's consumers: one per thread and set of sources."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._keeper = LeaseKeeper(settings)
+        self._local = threading.local()
+
+    def get(self, key: str, sources: Sequence[Source]) -> Consumer:
+        """This thread's consumer for `key`, made for `sources`; a new one after a fork."""
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.pid, self._local.consumers = os.getpid(), {}
+        consumers: dict[str, Consumer] = self._local.consumers
+        if key not in consumers:
+            consumers[key] = Consumer(self._settings, sources, self._keeper)
+        return consumers[key]
+
+    def close(self) -> None:
+        self._keeper.stop()
+        self._local = threading.local()

@@ -1,0 +1,56 @@
+"""A queue without the worker: claim, ack, nack by hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .claimed import Source
+from .consumer import Consumers
+from .delivery import Delivery
+from .errors import LeaseLost, ServerUnavailable
+from .queue import Queue
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class ClaimableQueue(Queue):
+    """A queue that can also be claimed from."""
+
+    def __init__(self, settings: Settings, consumers: Consumers, name: str) -> None:
+        super().__init__(settings, name)
+        self._consumers = consumers
+        self._source = Source(name, self.base)
+
+    def claim(self, timeout: float | None = 5.0) -> Delivery | None:
+        """The next job, or None when none came for `timeout` seconds (None: wait for ever). ServerUnavailable."""
+        consumer = self._consumers.get(self.name, [self._source])
+        for opened in consumer.claim(1, timeout):
+            return Delivery(opened, self.read(opened.claimed))
+        return None
+
+    def consume(self, handle: Callable[..., Any]) -> None:
+        """For ever: claim a job, call `handle` with its payload (or its arguments), ack, or nack if it raises.
+
+        Goes on after errors of `handle`, a lost lease, and while the server is away.
+        """
+        while True:
+            try:
+                delivery = self.claim()
+                if delivery is not None:
+                    self._handle(delivery, handle)
+            except (LeaseLost, ServerUnavailable) as error:
+                log.warning("consume.trouble queue=%s error=%s", self.name, error)
+
+    def _handle(self, delivery: Delivery, handle: Callable[..., Any]) -> None:
+        job = delivery.job
+        try:
+            with delivery:
+                if job.task is None:
+                    handle(job.payload)
+                else:
+                    handle(*(job.args or ()), **(job.kwargs or {}))
+        except Exception:
+            log.exception("consume.failed id=%s", job.id)

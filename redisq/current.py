@@ -1,0 +1,94 @@
+"""What a running job can ask for: `current_job()`."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+from . import keys
+from .claimed import Claimed
+from .connection import evalsha
+from .errors import InvalidOption, LeaseLost, NoCurrentJob
+from .job import Job, decode, encode
+from .options import CallOptions
+from .producer import NewJob, spec
+from .queue import Queue
+from .scripts import PROGRESS
+from .settings import Settings
+
+_current: ContextVar[CurrentJob | None] = ContextVar("redisq_current_job", default=None)
+
+
+class CurrentJob:
+    """The job that runs here. `token` grows with every delivery of the job: store it beside external effects, and refuse a lower one."""
+
+    def __init__(self, settings: Settings, worker: str, claimed: Claimed, args: list[Any], kwargs: dict[str, Any]) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._claimed = claimed
+        self._forward: list[bytes] = []
+        self._put: list[Any] = []
+        self.args = args
+        self.kwargs = kwargs
+
+    @property
+    def id(self) -> str:
+        return self._claimed.full_id
+
+    @property
+    def queue(self) -> str:
+        return self._claimed.source.name
+
+    @property
+    def task(self) -> str:
+        return (self._claimed.task or b"").decode()
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first run; crashes and releases do not raise it."""
+        return self._claimed.attempt
+
+    @property
+    def token(self) -> int:
+        return self._claimed.token
+
+    def set_progress(self, done: int, total: int) -> None:
+        """Show how far the job has come. LeaseLost if it is no longer this worker's."""
+        if not (isinstance(done, int) and isinstance(total, int) and done >= 0 and total >= 0):
+            raise InvalidOption(f"progress: two whole numbers from 0 on, not {done!r} of {total!r}")
+        args = (self._claimed.id, self._worker, self._claimed.delivery, f"{done}/{total}")
+        if not self._settings.server.call([evalsha(PROGRESS, [self._claimed.source.base], args)], self._settings.patience)[0]:
+            raise LeaseLost(f"no longer ours: {self.id}")
+
+    def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> Job:
+        """Enqueue a call with this job's own success, or not at all. `task`: a task (with options), or a name for this job's queue.
+
+        In another queue it comes to be a little later, at least once, by its id. Until then it is not to be found.
+        """
+        name, queue, options = task, self.queue, CallOptions()
+        if not isinstance(task, str):
+            name, queue, options = task.target()
+        keys.check_task(name)
+        new = NewJob.make(name, self._settings.codec.encode([args, kwargs]), options)
+        fields = encode(new.task, new.body, new.options)
+        if queue == self.queue:
+            self._put += spec(new, fields)
+        else:
+            texts = [item.decode() if isinstance(item, bytes) else str(item) for item in spec(new, fields)]
+            self._forward.append(msgspec.json.encode([queue, texts]))
+        raw = {str(k).encode(): v if isinstance(v, bytes) else str(v).encode() for k, v in zip(fields[::2], fields[1::2], strict=True)}
+        return decode(Queue(self._settings, queue), queue, new.local_id, raw, self._settings.codec, created=True)
+
+    def follow(self) -> list[Any]:
+        """What was enqueued here, as settle.lua reads it."""
+        return [len(self._forward), *self._forward, *self._put] if self._forward or self._put else []
+
+
+def current_job() -> CurrentJob:
+    """The job that this code runs in; NoCurrentJob outside of one."""
+    job = _current.get()
+    if job is None:
+        raise NoCurrentJob("not inside of a running job")
+    return job

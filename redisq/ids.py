@@ -1,0 +1,35 @@
+"""Job ids of the library's own: 22 characters of 0-9 a-z that sort by time, also within one millisecond of one process."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: in ASCII order, without i l o u
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_RANDOM_BITS = 60
+
+_lock = threading.Lock()
+_last = 0
+
+
+def new_id() -> str:
+    """50 bits of milliseconds, then 60 random bits, which only grow while the millisecond lasts."""
+    global _last
+    with _lock:
+        n = time.time_ns() // 1_000_000 << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS)
+        if n <= _last:
+            n = _last + 1 + random.getrandbits(32)
+        _last = n
+    p = _PAIRS
+    return (
+        f"{p[n >> 100]}{p[n >> 90 & 1023]}{p[n >> 80 & 1023]}{p[n >> 70 & 1023]}{p[n >> 60 & 1023]}{p[n >> 50 & 1023]}"
+        f"{p[n >> 40 & 1023]}{p[n >> 30 & 1023]}{p[n >> 20 & 1023]}{p[n >> 10 & 1023]}{p[n & 1023]}"
+    )
+
+
+def nonce(characters: int) -> str:
+    """A short random text, for what need not sort."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(characters))

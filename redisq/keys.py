@@ -1,0 +1,112 @@
+"""Every Redis key: its name, its type, what it holds, and whether it is a place of jobs.
+
+All keys of a queue begin with its *base*, `redisq:{high}:`. The braces make the queue's name the hash tag, so that in a
+cluster one script finds all keys of a queue on one node. A feed is a small queue in the slot of the queue that it
+belongs to: its base is `redisq:{high}:feed:billing:`, and under it stand the same keys.
+
+========================  ======  ==============================================================  =====
+below the base            type    holds                                                           place
+========================  ======  ==============================================================  =====
+pending                   LIST    ids; LPUSH in, RPOP out                                         yes
+claimed:<worker>          LIST    ids that this worker holds, the newest on the left              yes
+scheduled                 ZSET    id -> when due, ms (delays and retries)                         yes
+suspects                  LIST    ids that only a worker which holds nothing else may take        yes
+dead                      ZSET    id -> when it failed for good, ms (dead letters)                yes
+job:<id>                  HASH    the job, see job.py; a TTL once it has ended
+workers                   ZSET    registered worker -> end of its lease, ms
+calls                     HASH    worker -> "number of its last claim:lease, ms:mark of expiry, ms"
+ended                     LIST    ids of succeeded and cancelled jobs, the newest on the left
+forward                   LIST    follow-ups on their way to another queue
+wake                      LIST    one token while there may be something to claim
+state                     HASH    paused, kept (last housekeeping, ms), epoch
+control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
+done:<id>                 LIST    wakes those who wait for this job; only if somebody waits; short-lived
+feed:<name>:…                     the base of a feed
+========================  ======  ==============================================================  =====
+
+One key stands outside: `redisq:queues`, a SET of the names of all queues. No script touches it.
+
+The scripts name keys as `KEY.pending`; scripts.py puts the names below in their place, so each is spelled once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .errors import InvalidName
+
+NAMES = {
+    "pending": "pending",
+    "claimed": "claimed:",
+    "scheduled": "scheduled",
+    "suspects": "suspects",
+    "dead": "dead",
+    "job": "job:",
+    "workers": "workers",
+    "calls": "calls",
+    "ended": "ended",
+    "forward": "forward",
+    "wake": "wake",
+    "state": "state",
+    "control": "control:",
+    "done": "done:",
+    "feed": "feed:",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+def check_name(name: str, what: str = "queue") -> str:
+    """The name of a queue, feed or namespace, if it can be one; InvalidName otherwise."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidName(f"not a {what} name: {name!r:.80} (1 to 64 of A-Z a-z 0-9 _ -)")
+    return name
+
+
+def check_job_id(job_id: str) -> str:
+    """A job id as a caller gives it, without its queue's name; InvalidName if it cannot be one."""
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        raise InvalidName(f"not a job id: {job_id!r:.160} (1 to 128 of A-Z a-z 0-9 _ . : -)")
+    return job_id
+
+
+def check_task(name: str) -> str:
+    """The name of a task, if it can be one; InvalidName otherwise."""
+    if not isinstance(name, str) or not 0 < len(name) <= 256 or not name.isprintable():
+        raise InvalidName(f"not a task name: {name!r:.80} (1 to 256 printable characters)")
+    return name
+
+
+class FullId(NamedTuple):
+    """A job id that names its queue: `high.0192`. A partition, should queues ever have them, goes before the dot: `high~3.0192`."""
+
+    queue: str
+    local: str
+
+    @classmethod
+    def parse(cls, text: str) -> FullId:
+        """Split at the first dot, which no queue name contains; InvalidName if it is not of that form."""
+        queue, dot, local = text.partition(".") if isinstance(text, str) else ("", "", "")
+        if not dot:
+            raise InvalidName(f"not a full job id: {text!r:.200} (QUEUE.ID)")
+        return cls(check_name(queue), check_job_id(local))
+
+    def __str__(self) -> str:
+        return f"{self.queue}.{self.local}"
+
+
+def queue_base(namespace: str, queue: str) -> str:
+    """What all keys of a queue begin with."""
+    return f"{namespace}:{{{queue}}}:"
+
+
+def feed_base(base: str, feed: str) -> str:
+    """What all keys of a queue's feed begin with."""
+    return f"{base}{NAMES['feed']}{feed}:"
+
+
+def queues(namespace: str) -> str:
+    """The SET of the names of all queues."""
+    return f"{namespace}:queues"

@@ -1,0 +1,80 @@
+#!lua flags=allow-oom
+-- include: common bury
+-- Moves jobs to the list of the worker that asks. The same number again moves nothing and answers what the worker
+-- holds; so jobs whose answer was lost are found. Leaves the token right on every queue, whatever else happens.
+-- KEYS     the bases of queues, in the order in which to look
+-- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing
+-- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f}
+local worker, number, empty = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1'
+local budget, bytes, now = tonumber(ARGV[3]), tonumber(ARGV[4]), now_ms()
+
+local function read(q, id)
+  return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f')
+end
+
+-- Adds the jobs that the worker holds, the oldest first.
+local function held(q, jobs)
+  local ids = redis.call('LRANGE', q .. KEY.claimed .. worker, 0, -1)
+  for i = #ids, 1, -1 do
+    local job = read(q, ids[i])
+    if job[1] == 'r' then
+      job[1] = ids[i]
+      jobs[#jobs + 1] = job
+    end
+  end
+end
+
+-- Adds jobs from the right of a list, and moves them. A second copy of an id that is elsewhere is dropped. Answers
+-- whether there was anything.
+local function take(q, list, most, jobs)
+  if most < 1 then return false end
+  local waiting, mine, seen = redis.call('LRANGE', q .. list, -most, -1), {}, 0
+  for i = #waiting, 1, -1 do
+    if bytes <= 0 then break end
+    local id, job = waiting[i], read(q, waiting[i])
+    if job.err or not job[3] then
+      bury(q, now, id, job)
+    elseif not job[1] then
+      job[1], job[2] = id, (job[2] or 0) + 1
+      redis.call('HSET', q .. KEY.job .. id, 's', 'r', 'w', worker, 'c', now, 'd', job[2])
+      jobs[#jobs + 1], mine[#mine + 1], bytes = job, id, bytes - #(job[5] or '')
+    end
+    seen = seen + 1
+  end
+  if #mine > 0 then redis.call('LPUSH', q .. KEY.claimed .. worker, unpack(mine)) end
+  if seen > 0 then redis.call('LTRIM', q .. list, 0, -1 - seen) end
+  budget = budget - #mine
+  return seen > 0
+end
+
+local function claim(q)
+  local call, jobs = redis.call('HGET', q .. KEY.calls, worker), {}
+  local paused = redis.call('HGET', q .. KEY.state, 'paused')
+  local last, lease = (call or ''):match('^(%d+):(%d+)')
+  local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
+  if answer == jobs then
+    if number == tonumber(last) then
+      held(q, jobs)
+    elseif not paused then
+      redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
+      if empty then take(q, KEY.suspects, math.min(budget, 1), jobs) end
+      if #jobs > 0 then budget = 0 end -- a suspect runs alone
+      for _ = 1, 100 do -- past entries that are no jobs
+        if not take(q, KEY.pending, budget, jobs) or #jobs > 0 then break end
+      end
+    end
+  end
+  if not paused and redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0 then
+    wake(q)
+  else
+    redis.call('DEL', q .. KEY.wake)
+  end
+  return answer
+end
+
+local answers = {}
+for i, q in ipairs(KEYS) do
+  local ok, answer = pcall(claim, q)
+  answers[i] = ok and answer or 'error ' .. tostring(type(answer) == 'table' and answer.err or answer)
+end
+return answers

@@ -1,0 +1,15 @@
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- Leaves the token: there may be something to claim, or something is due sooner than the sleepers think.
+local function wake(q)
+  if redis.call('LLEN', q .. KEY.wake) == 0 then redis.call('LPUSH', q .. KEY.wake, 1) end
+end
+
+-- Sets a job aside until it is due.
+local function schedule(q, id, due)
+  redis.call('ZADD', q .. KEY.scheduled, due, id)
+  if redis.call('ZRANGE', q .. KEY.scheduled, 0, 0)[1] == id then wake(q) end
+end

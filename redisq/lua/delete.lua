@@ -1,0 +1,23 @@
+#!lua flags=allow-oom
+-- include: common finish
+-- Deletes a job that does not run, and so frees its id. If a feed waits for its end, the record stays until the feed knows.
+-- KEYS     the base of a queue
+-- ARGV     id
+-- Returns  'ok', 'running', 'missing'
+local q, id, now, key = KEYS[1], ARGV[1], now_ms(), KEYS[1] .. KEY.job .. ARGV[1]
+local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'g', 'v')
+local status, untold = f[4], f[5]
+if not f[6] then return 'missing' end
+if status == 'r' then return 'running' end
+if not status or status == 'd' then
+  local _ = redis.call('ZREM', q .. KEY.scheduled, id) == 1
+    or redis.call('LREM', q .. KEY.pending, 1, id) == 1
+    or redis.call('LREM', q .. KEY.suspects, 1, id)
+  redis.call('HSET', key, 's', 'c', 'x', 'deleted', 'z', now)
+  finish(q, now, id, 0, f)
+  untold = f[1]
+end
+redis.call('ZREM', q .. KEY.dead, id)
+redis.call('LREM', q .. KEY.ended, 1, id)
+if untold then redis.call('HSET', key, 'g', 0) else redis.call('UNLINK', key) end
+return 'ok'

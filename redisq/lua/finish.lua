@@ -1,0 +1,50 @@
+-- What is common to all ways in which a job ends. The caller has written how; `f` begins with the job's fields f, n, i:
+-- its feed, whether somebody waits for it, whether its caller made the id.
+local ended = {}
+
+-- How long the record of an ended job stays at least, whatever its result's TTL, so that its id is known when it is
+-- sent again: ten minutes if the caller made the id (field i), a minute if the library did.
+local function tombstone(named) return named and 600000 or 60000 end
+
+local function expire(key, now, ttl, named)
+  if ttl < tombstone(named) then redis.call('HSET', key, 'y', now + ttl) end
+  redis.call('PEXPIRE', key, math.max(ttl, tombstone(named)))
+end
+
+-- Leaves an entry in a feed, a queue with an empty record per entry.
+local function tell(q, now, id, feed)
+  local base = q .. KEY.feed .. feed .. ':'
+  if redis.call('HSETNX', base .. KEY.job .. id, 'v', 1) == 0 then return end
+  redis.call('HSET', base .. KEY.job .. id, 'e', now)
+  redis.call('LPUSH', base .. KEY.pending, id)
+  wake(base)
+end
+
+-- ttl: how long to keep the record, in ms; false for the dead letters, which are a place.
+local function finish(q, now, id, ttl, f)
+  local key, feed, waited, named = q .. KEY.job .. id, f[1], f[2], f[3]
+  if ttl then ended[#ended + 1] = id else redis.call('ZADD', q .. KEY.dead, now, id) end
+  if feed then
+    redis.call('HSET', key, 'g', ttl or 0) -- not told yet: no TTL until the entry is acknowledged
+    tell(q, now, id, feed)
+  elseif ttl then
+    expire(key, now, ttl, named)
+  end
+  if waited then
+    redis.call('LPUSH', q .. KEY.done .. id, 1)
+    redis.call('PEXPIRE', q .. KEY.done .. id, 10000)
+  end
+end
+
+-- Lists what finish() ended, and forgets the oldest beyond `most`, two for each new one, once their tombstones may go.
+local function list_ended(q, now, most)
+  if #ended == 0 then return end
+  local length = redis.call('LPUSH', q .. KEY.ended, unpack(ended))
+  for _ = 1, math.min(length - most, 2 * #ended) do
+    local id = redis.call('LINDEX', q .. KEY.ended, -1)
+    local z, g, named = unpack(redis.call('HMGET', q .. KEY.job .. id, 'z', 'g', 'i'))
+    if z and (g or now - z < tombstone(named)) then return end
+    redis.call('RPOP', q .. KEY.ended)
+    if z then redis.call('UNLINK', q .. KEY.job .. id) end
+  end
+end

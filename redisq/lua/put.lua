@@ -1,0 +1,31 @@
+-- Makes the job that ARGV describes from i on: id, delay in ms, feed, n, then n names and values of fields.
+-- Adds its id to `ready` if it can run at once. Answers where the next description begins, and `now` if the job was
+-- made, the fields of the job that was there already, or an error.
+local function put(q, now, i, ready, touch, bound)
+  local id, delay, feed, first = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], i + 4
+  local key, after = q .. KEY.job .. id, first + ARGV[i + 3]
+  if redis.call('EXISTS', key) == 1 then
+    local fields = redis.pcall('HGETALL', key)
+    if touch and not fields.err then redis.call('HSET', key, 'e', redis.call('HGET', key, 'e')) end
+    return after, fields
+  end
+  if feed ~= '' and redis.call('LLEN', q .. KEY.feed .. feed .. ':' .. KEY.pending) >= bound then
+    return after, redis.error_reply('FEEDFULL ' .. feed)
+  end
+  redis.call('HSET', key, 'e', now, unpack(ARGV, first, after - 1))
+  if feed ~= '' then redis.call('HSET', key, 'f', feed) end
+  if delay > 0 then
+    redis.call('HSET', key, 's', 'd')
+    schedule(q, id, now + delay)
+  else
+    ready[#ready + 1] = id
+  end
+  return after, now
+end
+
+-- Queues the jobs that can run at once.
+local function queue_up(q, ready)
+  if #ready == 0 then return end
+  redis.call('LPUSH', q .. KEY.pending, unpack(ready))
+  wake(q)
+end

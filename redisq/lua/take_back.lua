@@ -1,0 +1,34 @@
+-- Takes jobs from a worker that will not finish them: `ids`, the newest first, so that the oldest is the next to run.
+-- `blamed` crashed the worker: three crashes put it into the dead letters (limit 0: never). If it is `false`, nobody
+-- knows which of several did: all are suspects, and who is one for the second time runs alone.
+local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
+  for _, id in ipairs(ids) do
+    local key = q .. KEY.job .. id
+    local f = redis.pcall('HMGET', key, 'f', 'n', 'i', 's', 'w', 'm', 'k', 'q', 'v')
+    local crashes, suspicions = (f[7] or 0) + 1, (f[8] or 0) + 1
+    if f.err or not f[9] then
+      bury(q, now, id, f)
+    elseif f[4] == 'r' and f[5] == worker then -- else a second copy of an id that is elsewhere
+      redis.call('HDEL', key, 's', 'w')
+      if f[6] then
+        redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
+        finish(q, now, id, cancelled_ttl, f)
+      elseif id == blamed and limit > 0 and crashes >= limit then
+        redis.call('HSET', key, 's', 'f', 'k', crashes, 'z', now, 'x', 'crashed: its worker died ' .. crashes .. ' times')
+        finish(q, now, id, false, f)
+      else
+        if id == blamed then redis.call('HSET', key, 'k', crashes) end
+        if blamed == false then redis.call('HSET', key, 'q', suspicions) end
+        redis.call('RPUSH', q .. (blamed == false and suspicions > 1 and KEY.suspects or KEY.pending), id)
+      end
+    end
+  end
+  if #ids > 0 then wake(q) end
+end
+
+-- The worker is gone: its late calls are refused from here on.
+local function deregister(q, worker)
+  redis.call('DEL', q .. KEY.claimed .. worker, q .. KEY.control .. worker)
+  redis.call('ZREM', q .. KEY.workers, worker)
+  redis.call('HDEL', q .. KEY.calls, worker)
+end

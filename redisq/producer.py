@@ -1,0 +1,119 @@
+"""Enqueueing: from a call to a job that the server has acknowledged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import redis
+
+from . import keys
+from .connection import CallLost, Command, evalsha
+from .errors import EnqueueUnknown, FeedFull, ServerRefused
+from .ids import new_id
+from .job import Home, Job, decode, encode
+from .options import CallOptions
+from .scripts import ENQUEUE
+from .settings import Settings
+
+#: Jobs in one call of the script: a round trip per so many, and short enough not to hold others up.
+BATCH = 250
+#: The most bytes in one call.
+BATCH_BYTES = 1024 * 1024
+#: Seconds after which a queue's name is written to the set of all queues again.
+ANNOUNCE_EVERY = 10.0
+
+
+class NewJob(NamedTuple):
+    """A job before it is enqueued. `task` is empty for a payload without one; `body` is its JSON."""
+
+    local_id: str
+    task: str
+    body: bytes
+    options: CallOptions
+
+    @classmethod
+    def make(cls, task: str, body: bytes, options: CallOptions) -> NewJob:
+        return cls(options.job_id or new_id(), task, body, options)
+
+
+def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
+    """A job as put() in put.lua reads it."""
+    options = job.options
+    return [job.local_id, int(options.delay * 1000), options.feed or "", len(fields), *fields]
+
+
+class Producer:
+    """Enqueues into one queue."""
+
+    def __init__(self, settings: Settings, queue: str, base: str, home: Home) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._base = base
+        self._home = home
+        self._announced = float("-inf")
+
+    def send_all(self, jobs: Iterable[NewJob]) -> Iterator[Job]:
+        """Enqueue in batches, each acknowledged before its jobs are answered, in order."""
+        remaining = iter(jobs)
+        while batch := _batch(remaining):
+            yield from self.send(batch)
+
+    def send(self, jobs: Sequence[NewJob]) -> list[Job]:
+        """Enqueue in one round trip. EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull."""
+        args: list[Any] = ["0", self._settings.retention.feed]
+        sent_fields = [encode(job.task, job.body, job.options) for job in jobs]
+        for job, fields in zip(jobs, sent_fields, strict=True):
+            args += spec(job, fields)
+        commands = [*self._announce(), evalsha(ENQUEUE, [self._base], args)]
+        try:
+            answers = self._settings.server.call(commands, self._settings.patience)[-1]
+        except CallLost as error:
+            if error.sent:
+                raise EnqueueUnknown(str(error), tuple(job.local_id for job in jobs)) from error.__cause__
+            raise
+        if isinstance(answers, redis.ResponseError):
+            raise ServerRefused(str(answers)) from answers
+        return [self._job(*row) for row in zip(jobs, sent_fields, answers, strict=True)]
+
+    def _announce(self) -> list[Command]:
+        now = time.monotonic()
+        if now - self._announced < ANNOUNCE_EVERY:
+            return []
+        self._announced = now
+        return [("SADD", keys.queues(self._settings.namespace), self._queue)]
+
+    def _job(self, job: NewJob, sent: list[Any], answer: Any) -> Job:
+        """The job that was made, or the one that was there. Seen again after a lost reply, it is the one that was made."""
+        if isinstance(answer, redis.ResponseError):
+            if str(answer).startswith("FEEDFULL"):
+                raise FeedFull(f"feed {job.options.feed!r} has too many unread entries")
+            raise ServerRefused(str(answer)) from answer
+        if isinstance(answer, int):
+            fields = dict(zip((_bytes(name) for name in sent[::2]), map(_bytes, sent[1::2]), strict=True))
+            fields[b"e"] = b"%d" % answer
+            if job.options.delay:
+                fields[b"s"] = b"d"
+            created = True
+        else:
+            fields = dict(zip(answer[::2], answer[1::2], strict=True))
+            mine = job.options.job_id is None or fields.get(b"i") == sent[sent.index("i") + 1].encode()
+            created = mine
+        return decode(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _batch(jobs: Iterator[NewJob]) -> list[NewJob]:
+    batch, size = [], 0
+    for job in islice(jobs, BATCH):
+        batch.append(job)
+        size += len(job.body)
+        if size > BATCH_BYTES:
+            break
+    return batch

@@ -1,0 +1,231 @@
+"""Queue: jobs of one name, in one slot. What producers and operators do with it; who claims from it is in delivery.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import redis
+
+from . import keys
+from .claimed import Claimed
+from .connection import LONGEST_BLOCK, Command, evalsha
+from .errors import JobNotFound, JobRunning, ServerRefused, WaitTimeout
+from .job import UNFINISHED, Job, decode
+from .options import CallOptions
+from .producer import NewJob, Producer
+from .scripts import AWAIT, CANCEL, COUNTS, DELETE, PAUSE, PURGE, REVIVE, Script
+from .settings import Settings
+
+#: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
+Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[str, Any], Mapping[str, Any]]
+
+_PAGE = 200
+
+
+class Queue:
+    """One queue. It exists as soon as something is enqueued; making this object asks the server nothing."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.name = keys.check_name(name)
+        self.base = keys.queue_base(settings.namespace, name)
+        self._settings = settings
+        self._producer = Producer(settings, name, self.base, self)
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}>"
+
+    # Producers
+
+    def options(self, **options: Any) -> BoundQueue:
+        """The queue, for calls with these options: delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
+        return BoundQueue(self, CallOptions().with_(**options))
+
+    def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
+        """Enqueue a call of a task by its name; the server has it when this returns."""
+        return self.bound.enqueue(task, *args, **kwargs)
+
+    def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
+        """Enqueue many calls of a task, a few hundred a round trip; each is whole or absent."""
+        return self.bound.enqueue_many(task, calls)
+
+    def put(self, payload: Any) -> Job:
+        """Enqueue any JSON value, for whoever claims from this queue."""
+        return self.bound.put(payload)
+
+    @property
+    def bound(self) -> BoundQueue:
+        return BoundQueue(self, CallOptions())
+
+    # Looking
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by status, of those that have not ended well, at one moment."""
+        return dict(zip(("scheduled", "queued", "running", "failed"), map(int, self._run(COUNTS)), strict=True))
+
+    def jobs(self, status: str | None = None, limit: int = 100) -> Iterator[Job]:
+        """Jobs with this status (None: any), the newest first."""
+        return islice(self._jobs(status), limit)
+
+    def fetch(self, local_id: str) -> Job:
+        """The job as it is now; JobNotFound. Its id comes without the queue's name."""
+        job = self.find([local_id])[0]
+        if job is None:
+            raise JobNotFound(f"no job {self.name}.{local_id}")
+        return job
+
+    def find(self, local_ids: Sequence[str]) -> list[Job | None]:
+        """The jobs as they are now, in order; None for one that is not there."""
+        commands = [("HGETALL", self._key("job", local_id)) for local_id in local_ids]
+        jobs = [self._decode(*row) for row in zip(local_ids, self._call(commands), strict=True)]
+        return [None if job and self._expired(job) else job for job in jobs]
+
+    def wait(self, local_id: str, timeout: float | None) -> Job:
+        """The job once it has ended; WaitTimeout, JobNotFound."""
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            remaining = deadline - time.monotonic()
+            commands: list[Command] = [("HGETALL", self._key("job", local_id))]
+            if remaining > 0:
+                block = max(0.01, min(remaining, LONGEST_BLOCK))
+                done = self._key("done", local_id)
+                # rotating the list wakes all who wait; taking its token would wake one
+                commands[:0] = [evalsha(AWAIT, [self.base], [local_id]), ("BLMOVE", done, done, "LEFT", "RIGHT", block)]
+            job = self._decode(local_id, self._call(commands, max(self._settings.patience, remaining))[-1])
+            if job is None:
+                raise JobNotFound(f"no job {self.name}.{local_id}")
+            if job.status not in UNFINISHED:
+                return job
+            if remaining <= 0:
+                raise WaitTimeout(f"job {job.id} is still {job.status}")
+
+    # Acting
+
+    def cancel(self, local_id: str) -> Job:
+        return self._act(CANCEL, local_id, *self._settings.retention.ended_args)
+
+    def revive(self, local_id: str) -> Job:
+        return self._act(REVIVE, local_id)
+
+    def delete(self, local_id: str) -> None:
+        answer = self._run(DELETE, local_id)
+        if answer == b"running":
+            raise JobRunning(f"job {self.name}.{local_id} is running")
+        if answer == b"missing":
+            raise JobNotFound(f"no job {self.name}.{local_id}")
+
+    def purge(self) -> int:
+        """Cancel all jobs that wait or are scheduled. Answers how many."""
+        total = 0
+        while count := int(self._run(PURGE, *self._settings.retention.ended_args)):
+            total += count
+        return total
+
+    def pause(self) -> None:
+        """Let nothing be claimed from now on; what runs goes on."""
+        self._run(PAUSE, "1")
+
+    def resume(self) -> None:
+        self._run(PAUSE, "0")
+
+    def read(self, claimed: Claimed) -> Job:
+        """The job that was claimed, as it is while it runs."""
+        c = claimed
+        known = {"v": c.version, "t": c.task, "b": c.body, "o": c.options, "e": c.enqueued, "a": c.attempts, "f": c.feed}
+        fields = {name.encode(): value for name, value in known.items() if value is not None}
+        fields |= {b"s": b"r", b"d": b"%d" % c.delivery}
+        return decode(self, self.name, c.id.decode(), fields, self._settings.codec)
+
+    # Within
+
+    def _key(self, name: str, rest: str = "") -> str:
+        return f"{self.base}{keys.NAMES[name]}{rest}"
+
+    def _call(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
+        replies = self._settings.server.call(commands, self._settings.patience if patience is None else patience)
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                raise ServerRefused(str(reply)) from reply
+        return replies
+
+    def _run(self, script: Script, *args: Any) -> Any:
+        return self._call([evalsha(script, [self.base], args)])[0]
+
+    def _act(self, script: Script, local_id: str, *args: Any) -> Job:
+        flat = self._run(script, local_id, *args)
+        job = self._decode(local_id, flat)
+        if job is None:
+            raise JobNotFound(f"no job {self.name}.{local_id}")
+        return job
+
+    def _decode(self, local_id: str, flat: Any) -> Job | None:
+        fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+        return decode(self, self.name, local_id, fields, self._settings.codec) if b"v" in fields else None
+
+    def _expired(self, job: Job) -> bool:
+        """Whether only its id is still known. Asks for the server's time only where it matters."""
+        if job.expires_at is None:
+            return False
+        seconds, microseconds = self._call([("TIME",)])[0]
+        return int(seconds) + int(microseconds) / 1e6 >= job.expires_at.timestamp()
+
+    def _jobs(self, status: str | None) -> Iterator[Job]:
+        for page in self._id_pages(status):
+            for job in self.find(page):
+                if job is not None and status in (None, job.status):
+                    yield job
+
+    def _id_pages(self, status: str | None) -> Iterator[list[str]]:
+        """Ids that may have this status, by place, in pages."""
+        workers = self._call([("ZRANGE", self._key("workers"), 0, -1)])[0] if status in (None, "running") else []
+        places: list[tuple[str, str, str]] = [
+            ("running", "LRANGE", self._key("claimed", worker.decode())) for worker in workers
+        ] + [
+            ("queued", "LRANGE", self._key("pending")),
+            ("queued", "LRANGE", self._key("suspects")),
+            ("scheduled", "ZREVRANGE", self._key("scheduled")),
+            ("failed", "ZREVRANGE", self._key("dead")),
+            ("succeeded", "LRANGE", self._key("ended")),
+            ("cancelled", "LRANGE", self._key("ended")),
+        ]
+        for place, command, key in places:
+            if place == (status or place) and (status, place) != (None, "cancelled"):
+                start = 0
+                while page := self._call([(command, key, start, start + _PAGE - 1)])[0]:
+                    yield [entry.decode("utf-8", "backslashreplace") for entry in page]
+                    start += _PAGE
+
+
+class BoundQueue:
+    """A queue, and options for the calls that are made through it."""
+
+    def __init__(self, queue: Queue, options: CallOptions) -> None:
+        self._queue = queue
+        self._options = options
+
+    def options(self, **options: Any) -> BoundQueue:
+        """With these options over the ones given before."""
+        return BoundQueue(self._queue, self._options.with_(**options))
+
+    def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
+        """See Queue.enqueue."""
+        return self.send([self._new(task, (args, kwargs))])[0]
+
+    def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
+        """See Queue.enqueue_many."""
+        return list(self._queue._producer.send_all(self._new(task, call) for call in calls))
+
+    def put(self, payload: Any) -> Job:
+        """See Queue.put."""
+        return self.send([NewJob.make("", self._queue._settings.codec.encode(payload), self._options)])[0]
+
+    def send(self, jobs: Sequence[NewJob]) -> list[Job]:
+        return self._queue._producer.send(jobs)
+
+    def _new(self, task: str, call: Call) -> NewJob:
+        args, kwargs, *more = call
+        keys.check_task(task)
+        options = self._options.with_(**more[0]) if more else self._options
+        return NewJob.make(task, self._queue._settings.codec.encode([args, kwargs]), options)

@@ -1,0 +1,43 @@
+"""What all parts of one app share: the server, and how it is used."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .codec import Codec
+from .connection import Server
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """What is kept, so that nothing grows for ever. Numbers are per queue, times in seconds.
+
+    The record of a succeeded job stays for its `result_ttl`, of a cancelled one for `cancelled_ttl`; beyond `ended` such
+    records the oldest go earlier. Dead letters stay for `dead_ttl`, the newest `dead` of them. A feed with
+    `feed` unread entries refuses jobs.
+    """
+
+    ended: int = 100_000
+    cancelled_ttl: float = 86400.0
+    dead: int = 10_000
+    dead_ttl: float = 30 * 86400.0
+    feed: int = 100_000
+
+    @property
+    def ended_args(self) -> tuple[int, int]:
+        """As the scripts that end jobs take it: how many to keep, TTL of a cancelled one in ms."""
+        return self.ended, int(self.cancelled_ttl * 1000)
+
+
+#: Crashes that make a job a dead letter.
+CRASH_LIMIT = 3
+
+
+class Settings(msgspec.Struct, frozen=True, eq=False):
+    """One app's server and settings. `lease` and `patience` are seconds."""
+
+    server: Server
+    namespace: str
+    codec: Codec
+    lease: float
+    patience: float
+    retention: Retention

@@ -1,0 +1,75 @@
+"""Task: a registered function. Calls of it are jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from .job import Job
+from .options import DEFAULTS, CallOptions, RunOptions
+from .queue import BoundQueue, Call, Queue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function under a name. It stays callable as it was; `enqueue` has a worker call it."""
+
+    def __init__(self, func: Callable[P, R], name: str, queue: str, run: RunOptions, queues: Callable[[str], Queue]) -> None:
+        self.func = func
+        self.name = name
+        self.queue = queue
+        self.run_options = run.over(DEFAULTS)
+        self._queues = queues
+        update_wrapper(self, func)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.func(*args, **kwargs)
+
+    def options(self, queue: str | None = None, **options: Any) -> BoundTask:
+        """The task, for calls with these options: queue, delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
+        return BoundTask(self.name, self._queues(queue or self.queue), CallOptions().with_(**options), self._queues)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Have a worker call it; the server has the job when this returns."""
+        return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """Many calls: (args, kwargs) or (args, kwargs, options) each. A few hundred a round trip, each whole or absent."""
+        return self._queues(self.queue).enqueue_many(self.name, calls)
+
+    def target(self) -> tuple[str, str, CallOptions]:
+        """Name, queue and options of its calls."""
+        return self.name, self.queue, CallOptions()
+
+
+class BoundTask:
+    """A task, and options for the calls that are made through it."""
+
+    def __init__(self, name: str, queue: Queue, options: CallOptions, queues: Callable[[str], Queue]) -> None:
+        self._name = name
+        self._queue = queue
+        self._options = options
+        self._queues = queues
+
+    def options(self, queue: str | None = None, **options: Any) -> BoundTask:
+        """With these options over the ones given before."""
+        target = self._queues(queue) if queue else self._queue
+        return BoundTask(self._name, target, self._options.with_(**options), self._queues)
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+        """See Task.enqueue."""
+        return BoundQueue(self._queue, self._options).enqueue(self._name, *args, **kwargs)
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """See Task.enqueue_many."""
+        return BoundQueue(self._queue, self._options).enqueue_many(self._name, calls)
+
+    def target(self) -> tuple[str, str, CallOptions]:
+        """Name, queue and options of its calls."""
+        return self._name, self._queue.name, self._options
