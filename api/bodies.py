@@ -42,9 +42,9 @@ def read(request: falcon.Request, limit: int) -> Body:
 
 
 def check_depth(value: Any) -> None:
-    """Raises a Problem for a value nested deeper than MAX_DEPTH."""
+    """Raises a Problem for a value with more than MAX_DEPTH lists or objects inside each other."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         level = [
             child
             for parent in level

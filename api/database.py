@@ -55,7 +55,7 @@ class Database:
                 yield
         except _AWAY as error:
             self._drop_connection()
-            raise Unavailable(str(error)) from error
+            raise Unavailable(str(_first(error))) from error
 
     def close(self) -> None:
         """Closes this thread's connection."""
@@ -80,6 +80,13 @@ class Database:
         if known is None:
             known = self._sql[sql] = sql if self.is_sqlite else sql.replace("?", "%s")
         return known
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first, which says more than the rollback that then had nothing to roll back."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _engine(url: str) -> peewee.Database:

@@ -25,7 +25,7 @@ _STEP_1 = (
         created_at BIGINT NOT NULL)""",
     """CREATE TABLE task (
         id TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id), task TEXT NOT NULL,
-        input_param TEXT NOT NULL, queue TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
+        input_param TEXT NOT NULL, queue TEXT NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 1,
         created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, relay_at BIGINT NOT NULL,
         started_at BIGINT, finished_at BIGINT, result TEXT, error TEXT)""",
     """CREATE INDEX task_of_account ON task (account_id, id)""",

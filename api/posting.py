@@ -75,7 +75,7 @@ class Posting:
         due = now + round(order.delay * clock.SECOND)
         relay_at = now + _DIRECT if is_direct else max(now, due - _EARLY)
         tasks = [
-            Task(task_id, user.id, order.task, view.as_json(value), queue, "accepted", 0, now, due, relay_at)
+            Task(task_id, user.id, order.task, view.as_json(value), queue, "accepted", 1, now, due, relay_at)
             for task_id, value in zip(self._ids.make(len(order.inputs)), order.inputs, strict=True)
         ]
         store.add(self._database, tasks)

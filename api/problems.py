@@ -23,9 +23,6 @@ class Problem(falcon.HTTPError):
         super().__init__(status, description=detail, headers=headers, code=None)
         self.name = code
 
-    def __repr__(self) -> str:
-        return f"<Problem {self.status_code} {self.name}: {self.description}>"
-
 
 def bad(code: str, detail: str) -> Problem:
     """422: understood, and not acceptable."""

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import redisq
 
@@ -73,9 +74,12 @@ class Relay:
             outbox.record(self._database, [ending(delivery.job) for delivery in deliveries])
         except BaseException:
             for delivery in deliveries:
-                delivery.release()
+                with suppress(redisq.RedisQError):
+                    delivery.release()
             raise
-        self._feed.ack_many(deliveries)
+        # What is no longer ours by now is told again, to somebody who finds it noted.
+        with suppress(redisq.LeaseLost):
+            self._feed.ack_many(deliveries)
         return len(deliveries)
 
     def hand_over(self) -> int:
@@ -119,14 +123,14 @@ class Relay:
                 enqueued.append(task)
             except _HOPELESS as error:
                 _log.warning("relay.impossible_job id=%s error=%s", job_id(task), error)
-                outbox.record(self._database, [Ending(task.id, "failed", 0, None, clock.now(), None, str(error))])
+                outbox.record(self._database, [Ending(task.id, "failed", 1, None, clock.now(), None, str(error))])
         return enqueued
 
 
 def ending(job: redisq.Job) -> Ending:
     """How a job ended, as the database keeps it."""
     return Ending(
-        task_id=job.id.removeprefix(f"{job.queue}."),
+        task_id=job.local_id,
         state=job.status,
         attempt=job.attempt,
         started_at=clock.micros(job.started_at),

@@ -46,7 +46,7 @@ class Tasks:
         if cursor is not None:
             query = {"status": status, "limit": limit, "cursor": cursor}
             target = urlencode({name: value for name, value in query.items() if value is not None})
-            response.append_link(f"{view.BASE}?{target}", "next")
+            response.set_header("Link", f'<{view.BASE}?{target}>; rel="next"')
         _json(response, [view.task_object(seen) for seen in shown])
 
     on_head = on_get

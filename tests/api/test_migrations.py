@@ -1,0 +1,53 @@
+"""The schema is made in numbered steps, once, and the service says in one line when it is missing."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from subprocess import PIPE, Popen
+
+import pytest
+from redisq_api import migrations
+from redisq_api.database import Database
+from redisq_api.migrations import SchemaMissing
+
+
+def test_applied_once(database_url: str) -> None:
+    with closing(Database(database_url)) as database:
+        assert migrations.apply(database) > 0
+        feed = migrations.feed(database)
+        assert migrations.apply(database) == 0
+        assert migrations.feed(database) == feed
+        migrations.check(database)
+
+
+def test_two_databases_have_two_feeds(database: Database, database_url: str) -> None:
+    with closing(Database(database_url.replace("api.sqlite3", "other.sqlite3"))) as other:
+        migrations.apply(other)
+        assert migrations.feed(other) != migrations.feed(database)
+
+
+def test_a_missing_schema_is_said_in_one_line(database_url: str) -> None:
+    with closing(Database(database_url)) as database, pytest.raises(SchemaMissing, match="redisq-api init-db") as told:
+        migrations.check(database)
+    assert "\n" not in str(told.value)
+
+
+def test_an_old_schema_is_refused(database: Database) -> None:
+    with database.write():
+        database.run("DELETE FROM migration")
+        database.run("INSERT INTO migration VALUES (0, 0)")
+    with pytest.raises(SchemaMissing):
+        migrations.check(database)
+
+
+def test_a_database_that_is_away_is_not_a_missing_schema(tmp_path: object) -> None:
+    migrations.check(Database(f"sqlite:///{tmp_path}/missing/x"))
+
+
+def test_many_at_once_are_harmless(database_url: str) -> None:
+    code = "import sys; from redisq_api import cli; sys.exit(cli.main(['init-db']))"
+    starts = [Popen([sys.executable, "-c", code], env={"REDISQ_DATABASE": database_url}, stdout=PIPE) for _ in range(4)]
+    outputs = [start.communicate()[0] for start in starts]
+    assert [start.returncode for start in starts] == [0] * 4
+    assert sorted(b"was" in output for output in outputs) == [False, True, True, True]
