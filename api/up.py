@@ -75,9 +75,11 @@ def run(args: argparse.Namespace) -> int:
             database = set_up(data, demo=args.demo)
             tick = Tick(server, args.port, lambda: welcome(args.port, data, database, args.demo))
             Supervisor(parts(listener), environment(server.url, database), say, tick).run()
-    except (StartError, EmbeddedServerError, OSError, *Unavailable) as error:
+    except (StartError, EmbeddedServerError, Unavailable, OSError) as error:
         print(f"redisq-api up: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before the parts have been started
+        return 130
     say("up", "stopped; the data stay")
     return 0
 
@@ -193,13 +195,3 @@ def welcome(port: int, data: Path, database: str, demo: bool) -> None:
     print(HINT.format(url=url, login=login, data=data), flush=True)
     if not demo:
         print(ADD_A_USER.format(database=database), flush=True)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="redisq-api up")
-    add_arguments(parser)
-    return run(parser.parse_args())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
