@@ -154,16 +154,16 @@ class Claimer:
         if not budget:
             return [], [], []
         now = time.monotonic()
-        block = min(block, LONGEST_BLOCK, self._busy_at - now)
         wait: list[Command] = []
-        if block > 0.001:
-            wait = [("BLPOP", *(source.base + keys.NAMES["wake"] for source in self.sources), f"{block:.3f}")]
         keep: list[Command] = []
-        if wait or now >= self._keep_at:
+        longest = min(block, LONGEST_BLOCK, self._busy_at - now)
+        if longest > 0.001:
+            wait = [("BLPOP", *(source.base + keys.NAMES["wake"] for source in self.sources), f"{longest:.3f}")]
+        if block > 0 or now >= self._keep_at:
             keep = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        empty = len(self._held) <= settled
-        args = (self.worker, self._number, budget, CLAIM_BYTES, "1" if empty else "0")
+        flags = "1" if len(self._held) <= settled else "0", "1" if keep else "0"
+        args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
         return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
 
     def _note_waiting(self, replies: Sequence[Any], waited: int) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
-
-import msgspec
 
 from . import keys
 from .claimed import Claimed
 from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob
+from .forward import entry
 from .job import Job, decode, encode
 from .options import CallOptions
 from .producer import NewJob, spec
@@ -76,8 +75,7 @@ class CurrentJob:
         if queue == self.queue:
             self._put += spec(new, fields)
         else:
-            texts = [item.decode() if isinstance(item, bytes) else str(item) for item in spec(new, fields)]
-            self._forward.append(msgspec.json.encode([queue, texts]))
+            self._forward.append(entry(queue, spec(new, fields)))
         raw = {str(k).encode(): v if isinstance(v, bytes) else str(v).encode() for k, v in zip(fields[::2], fields[1::2], strict=True)}
         return decode(Queue(self._settings, queue), queue, new.local_id, raw, self._settings.codec, created=True)
 
@@ -92,3 +90,12 @@ def current_job() -> CurrentJob:
     if job is None:
         raise NoCurrentJob("not inside of a running job")
     return job
+
+
+def enter(job: CurrentJob) -> Token[CurrentJob | None]:
+    """From here on, this is the job that runs here; until `leave` with what this answers."""
+    return _current.set(job)
+
+
+def leave(token: Token[CurrentJob | None]) -> None:
+    _current.reset(token)

@@ -136,6 +136,8 @@ class EmbeddedServer:
     def _drop_inherited(self) -> None:
         if self._keeper is not None and self.inherited:
             self._keeper.returncode = 0  # it is no child of ours: its object must not wait for it, nor warn
+            assert self._keeper.stdin is not None
+            self._keeper.stdin.close()
             self._keeper = None
 
     def _wait(self, process: subprocess.Popen[bytes], path: str) -> None:

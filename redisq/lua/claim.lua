@@ -3,9 +3,10 @@
 -- Moves jobs to the list of the worker that asks. The same number again moves nothing and answers what the worker
 -- holds; so jobs whose answer was lost are found. Leaves the token right on every queue, whatever else happens.
 -- KEYS     the bases of queues, in the order in which to look
--- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing
+-- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing,
+--          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job
 -- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f}
-local worker, number, empty = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1'
+local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local budget, bytes, now = tonumber(ARGV[3]), tonumber(ARGV[4]), now_ms()
 
 local function read(q, id)
@@ -66,7 +67,7 @@ local function claim(q)
   end
   if not paused and redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0 then
     wake(q)
-  else
+  elseif kept then
     redis.call('DEL', q .. KEY.wake)
   end
   return answer

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- include: common bury finish take_back promote reap
--- Keeps house, if nobody did in the last 100 ms: queues what is due, takes back what dead workers hold, forgets the
--- oldest dead letters. Every worker sends it along with its claims, so there is no process that could be missing.
+-- Keeps house: queues what is due; and, if nobody did in the last 100 ms, takes back what dead workers hold and forgets
+-- the oldest dead letters. Every worker sends it along with its claims, so there is no process that could be missing.
 -- KEYS     the base of a queue
 -- ARGV     after how many crashes a job is a dead letter (0: never), how many ended jobs to keep, TTL of a cancelled one
 --          in ms, how many dead letters to keep, and for how long in ms
@@ -19,13 +19,13 @@ local function forget_dead(most, age)
 end
 
 local kept, again = tonumber(redis.call('HGET', q .. KEY.state, 'kept') or 0), nil
+promote(q, now)
 if kept > now or now - kept >= 100 then
-  local promoted = promote(q, now)
+  redis.call('HSET', q .. KEY.state, 'kept', now)
   again = reap(q, now, limit, tonumber(ARGV[3]))
   cut_lease(q, now)
   list_ended(q, now, tonumber(ARGV[2]))
   forget_dead(tonumber(ARGV[4]), tonumber(ARGV[5]))
-  redis.call('HSET', q .. KEY.state, 'kept', promoted < 1000 and now or 0)
 else
   again = redis.call('ZCOUNT', q .. KEY.workers, '-inf', now) > 0 and kept + 100
 end

@@ -1,0 +1,10 @@
+"""The worker: a supervisor, and children that claim and run jobs.
+
+board.py       what a child tells its supervisor, in shared memory
+batch.py       the jobs of one claim, and what became of them
+pace.py        how many jobs to claim at once
+runner.py      runs one job
+guard.py       a thread in the child: gives back what waits behind a long job
+child.py       the loop: claim, run, settle
+supervisor.py  processes, signals, leases, time limits
+"""

@@ -1,0 +1,72 @@
+"""What a child tells its supervisor while it runs, without a system call: a slot in memory that both map."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import time
+from typing import NamedTuple
+
+#: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most), number again
+_RECORD = struct.Struct("=QddH194sQ")
+_FLAG = 0
+_BEAT = 8
+_RECORD_AT = 16
+_SIZE = 256
+
+
+class Running(NamedTuple):
+    """A job that runs. `number` counts this child's jobs; `started` is on the monotonic clock, `limit` in seconds."""
+
+    number: int
+    started: float
+    limit: float
+    job_id: str
+
+
+class Slot:
+    """One child's part of the board. The child writes all but the flag, which its supervisor raises."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _SIZE)
+        self._number = 0
+
+    def start(self, job_id: bytes, limit: float) -> None:
+        """The child is about to run this job."""
+        self._number += 1
+        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id, self._number)
+
+    def idle(self) -> None:
+        """The child runs nothing."""
+        self._number += 1
+        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, 0.0, 0.0, 0, b"", self._number)
+
+    def running(self) -> Running | None:
+        """The job that runs, or None. The number at either end shows whether it was read while it was written."""
+        while True:
+            number, started, limit, length, job_id, again = _RECORD.unpack_from(self._memory, _RECORD_AT)
+            if number == again == struct.unpack_from("=Q", self._memory, _RECORD_AT)[0]:
+                return Running(number, started, limit, job_id[:length].decode()) if length else None
+
+    def beat(self) -> None:
+        """The server has answered the child's last call."""
+        struct.pack_into("=d", self._memory, _BEAT, time.monotonic())
+
+    @property
+    def last_beat(self) -> float:
+        """On the monotonic clock; 0.0 before the first."""
+        return float(struct.unpack_from("=d", self._memory, _BEAT)[0])
+
+    def revoke(self) -> None:
+        """From now on the child starts no other job of its batch."""
+        self._memory[_FLAG] = 1
+
+    def revoked(self) -> bool:
+        return self._memory[_FLAG] == 1
+
+    def clear(self) -> None:
+        """The child has given its batch back."""
+        self._memory[_FLAG] = 0
+
+    def close(self) -> None:
+        self._memory.close()

@@ -1,0 +1,144 @@
+"""The child's loop: claim, run, settle."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+from ..app import RedisQ
+from ..claimed import Claimed, Settlement, Source
+from ..claimer import Claimer, Interrupted, settling
+from ..connection import LONGEST_BLOCK
+from ..errors import RedisQError, ServerRefused
+from ..forward import drain
+from .batch import Batch
+from .board import Slot
+from .guard import ORPHANED, Guard
+from .pace import Pace
+from .runner import Runner
+
+log = logging.getLogger(__name__)
+
+DONE = 0
+#: Exit code of a child that was given up by the server: its supervisor starts another, with another name.
+LEASE_LOST = 4
+
+
+class Child:
+    """One process that runs jobs. Made after the fork, in its only thread; ends when `run` returns an exit code."""
+
+    def __init__(self, app: RedisQ, sources: list[Source], worker: str, slot: Slot, burst: bool) -> None:
+        self._settings = app.settings
+        self._worker = worker
+        self._slot = slot
+        self._burst = burst
+        self._parent = os.getppid()
+        self._stopping = False
+        self._interruptible = False
+        self._in_trouble = False
+        self._claimer = Claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
+        self._runner = Runner(app, worker)
+        self._guard = Guard(self._settle_apart, self._parent)
+        self._pace = Pace()
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, _ignore)  # from a terminal it comes to all; the supervisor says what is to be done
+
+    def run(self) -> int:
+        settled: list[Settlement] = []
+        try:
+            while not self._stopping and os.getppid() == self._parent:
+                jobs = self._claim(settled)
+                if self._claimer.forwarding:
+                    self._forward()
+                if not jobs and self._claimer.unregistered:
+                    return LEASE_LOST
+                if not jobs and self._burst:
+                    return DONE
+                settled = self._work(jobs)
+            self._exchange(settled + self._guard.unsent(), 0, 0.0)
+        except Interrupted:
+            pass  # what was claimed meanwhile, the supervisor gives back
+        finally:
+            self._slot.idle()
+            self._runner.close()
+        return DONE if os.getppid() == self._parent else ORPHANED
+
+    def _claim(self, settled: list[Settlement]) -> list[Claimed]:
+        """Settle and claim in one write. Wait only when there was nothing to settle: then nothing was there to claim."""
+        if settled or self._burst:
+            return self._exchange(settled + self._guard.unsent(), self._pace.budget, 0.0)
+        self._guard.rest()
+        unsent = self._guard.unsent()
+        self._interruptible = not unsent
+        try:
+            if self._stopping:
+                raise Interrupted
+            return self._exchange(unsent, self._pace.budget, LONGEST_BLOCK)
+        finally:
+            self._interruptible = False
+
+    def _exchange(self, settled: list[Settlement], budget: int, block: float) -> list[Claimed]:
+        if self._claimer.unregistered:
+            budget = 0
+        answers, jobs = self._claimer.exchange(settled, budget, block)
+        self._slot.beat()
+        if self._in_trouble:
+            self._in_trouble = False
+            log.info("server.back worker=%s", self._worker)
+        for answer in answers:
+            if answer not in (b"ok", b"done"):
+                log.warning("settle.refused worker=%s answer=%s", self._worker, answer.decode())
+        return jobs
+
+    def _work(self, jobs: list[Claimed]) -> list[Settlement]:
+        if not jobs:
+            return []
+        batch, count, began = Batch(jobs), 0, time.perf_counter()
+        self._guard.watch(batch)
+        while (job := batch.next()) is not None:
+            options = self._runner.options(job)
+            self._slot.start(b"%b.%b" % (job.source.name.encode(), job.id), options.timeout or 0.0)
+            if self._slot.revoked() or self._stopping:  # after it was announced: see Supervisor._release
+                batch.put_back(job)
+                break
+            batch.add(self._runner.run(job, options))
+            count += 1
+        self._slot.idle()
+        self._slot.clear()
+        if count:
+            self._pace.note(count, time.perf_counter() - began)
+        return batch.take()
+
+    def _settle_apart(self, settled: list[Settlement]) -> None:
+        """Settle by a connection of the pool, for the guard."""
+        replies = self._settings.server.call(settling(self._settings, self._worker, settled), self._settings.lease / 12)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise ServerRefused(str(reply)) from reply
+        for settlement in settled:
+            self._claimer.drop(settlement.job)
+
+    def _forward(self) -> None:
+        for source in self._claimer.sources:
+            try:
+                drain(self._settings, source)
+            except RedisQError as error:
+                self._on_trouble(error)
+
+    def _on_trouble(self, error: Exception) -> None:
+        if not self._in_trouble:
+            self._in_trouble = True
+            log.warning("server.trouble worker=%s error=%s", self._worker, error)
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        if self._interruptible:
+            raise Interrupted
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> Any:
+    """Not SIG_IGN, which programs that a job starts would inherit."""

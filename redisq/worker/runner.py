@@ -1,0 +1,82 @@
+"""Runs one job: from the claimed fields to what became of it, one clause per outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+import msgspec
+
+from .. import claimed as verdict
+from ..app import RedisQ
+from ..claimed import Claimed, Settlement
+from ..current import CurrentJob, enter, leave
+from ..delivery import describe
+from ..errors import NotSerializable, PayloadTooLarge
+from ..job import WIRE
+from ..options import RunOptions
+from ..task import Task
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs an app's jobs, one at a time, in the thread that calls it."""
+
+    def __init__(self, app: RedisQ, worker: str) -> None:
+        self._app = app
+        self._worker = worker
+        self._codec = app.settings.codec
+        self._loop: asyncio.Runner | None = None
+        self._known: dict[bytes, tuple[Task[Any, Any], bool]] = {
+            name.encode(): (task, inspect.iscoroutinefunction(task.func)) for name, task in app.tasks.items()
+        }
+
+    def options(self, job: Claimed) -> RunOptions:
+        """How this job is to be run: what its call asked for, over what its task does."""
+        known = self._known.get(job.task or b"")
+        return job.run_options(known[0].run_options) if known else job.run_options()
+
+    def run(self, job: Claimed, options: RunOptions) -> Settlement:
+        """Whatever the job does, short of ending the process, comes back as a settlement."""
+        if int(job.version) > WIRE:
+            return verdict.postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
+        known = self._known.get(job.task or b"")
+        if known is None:
+            return verdict.postponed(job, f"no task {(job.task or b'').decode()!r} is registered with this worker")
+        try:
+            args, kwargs = self._arguments(job)
+        except ValueError as error:
+            return verdict.dead(job, f"its arguments cannot be read: {error}")
+        current = CurrentJob(self._app.settings, self._worker, job, args, kwargs)
+        task, is_async = known
+        token = enter(current)
+        try:
+            result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
+        except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
+            log.info("job.failed id=%s task=%s attempt=%d", job.full_id, task.name, job.attempt, exc_info=error)
+            return verdict.failed(job, describe(error), options)
+        finally:
+            leave(token)
+        try:
+            return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
+        except (NotSerializable, PayloadTooLarge) as error:
+            return verdict.dead(job, f"its result cannot be kept: {error}")
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.close()
+
+    def _arguments(self, job: Claimed) -> tuple[list[Any], dict[str, Any]]:
+        call = self._codec.decode(job.body or b"")
+        try:
+            return msgspec.convert(call, tuple[list[Any], dict[str, Any]])
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+
+    def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if self._loop is None:
+            self._loop = asyncio.Runner()
+        return self._loop.run(task.func(*args, **kwargs))
