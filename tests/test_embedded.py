@@ -265,17 +265,20 @@ def test_the_wheel_is_not_imported(new_user: Callable[..., User]) -> None:
 def test_a_forked_child_that_exits_leaves_the_server_alone(directory: Path, new_user: Callable[..., User]) -> None:
     user = new_user(
         """
-import os, sys
+import os, sys, warnings
 from redisq.embedded import connect
+warnings.simplefilter("error")
 connect(sys.argv[1])
 child = os.fork()
 if child:
     os.waitpid(child, 0)
     print("ended", flush=True)
     sys.stdin.read()
+else:
+    os.dup2(1, 2)
 """
     )
-    assert line(user) == "ended"
+    assert line(user) == "ended", "and the child had nothing to complain about"
     assert pid(directory)
     assert (directory / "server.log").read_text().count("Ready to accept connections") == 1
 

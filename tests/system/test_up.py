@@ -234,8 +234,9 @@ def test_a_port_that_cannot_be_one_is_wrong_usage(start: Start, port: str) -> No
 
 def test_there_are_no_users_by_default(start: Start) -> None:
     up = start().ready()
-    with pytest.raises(urllib.error.HTTPError) as error, error.value:
+    with pytest.raises(urllib.error.HTTPError) as error:
         up.call("GET", "/api/v1/task")
+    error.value.close()
     assert error.value.code == 401
     assert "redisq-api user add" in up.printed()
 
