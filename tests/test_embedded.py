@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -173,22 +174,28 @@ def test_the_keeper_is_killed(directory: Path) -> None:
 def test_a_server_that_was_left_behind_is_ended_first(directory: Path) -> None:
     with EmbeddedServer(directory) as server:
         ask(server.url, "SET", "a", "1")
-    leftover = left_behind(directory)
-    wait_until(lambda: pid(directory) == leftover.pid)
-    ask(server.url, "SET", "b", "2")
-    with server:
-        another_server(directory, than=leftover.pid)
-        assert leftover.wait(timeout=10.0) == 0
-        assert ask(server.url, "MGET", "a", "b") == ["1", "2"]
+    with left_behind(directory) as leftover:
+        wait_until(lambda: pid(directory) == leftover.pid)
+        ask(server.url, "SET", "b", "2")
+        with server:
+            another_server(directory, than=leftover.pid)
+            assert leftover.wait(timeout=10.0) == 0
+            assert ask(server.url, "MGET", "a", "b") == ["1", "2"]
 
 
-def left_behind(directory: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def left_behind(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server as it stays where the kernel does not end it with its keeper."""
     options = [word for name, value in embedded.CONFIG.items() for word in (f"--{name}", value)]
     command = [embedded.find_program(), "--dir", str(directory), "--unixsocket", str(directory / "server.sock")]
     with (directory / "server.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return subprocess.Popen([*command, *options], cwd=directory, pass_fds=[lock.fileno()])
+        process = subprocess.Popen([*command, *options], cwd=directory, pass_fds=[lock.fileno()])
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_stale_socket_is_in_nobodys_way(directory: Path) -> None:
