@@ -45,7 +45,7 @@ def test_a_token(gate: Gate, database: Database, ann: User) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Basic", "Basic !", "Basic YW5u", "Basic /w==", "Basic " + "x" * 5000, "Bearer", "Bearer x", "Digest a=b",
+    [None, "", "Basic", "Basic !", "Basic YW5u", "Basic /w==", "Basic " + "x" * 5000, "Bearer", "Bearer x", "Digest a",
      basic("ann\0", "x"), basic("", ""), "Bearer \xff", basic("nobody", "x"), basic("ann", "x" * 5000)],
 )  # fmt: skip
 def test_anything_else_is_a_401_that_asks_for_a_password(gate: Gate, header: str | None) -> None:
