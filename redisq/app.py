@@ -26,10 +26,12 @@ DEFAULT_URL = "redis://127.0.0.1:6379/0"
 
 
 class RedisQ:
-    """One app: where its queues are, and which tasks it has. Making it opens no connection; threads and forks may share it.
+    """One app: where its queues are, and which tasks it has. Making it opens no connection; threads and forks may share
+    it.
 
-    `url`: None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`: seconds after which the jobs of a worker that is gone run
-    again. `patience`: seconds for which a call is sent again while the server does not answer. InvalidURL, InvalidOption, InvalidName.
+    `url`: None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`: seconds after which the jobs of a worker that
+    is gone run again. `patience`: seconds for which a call is sent again while the server does not answer. InvalidURL,
+    InvalidOption, InvalidName.
     """
 
     def __init__(
@@ -70,7 +72,8 @@ class RedisQ:
         self, name: str | None = None, *, queue: str = "default", **options: Any
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, name: Any = None, *, queue: str = "default", **options: Any) -> Any:
-        """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0, result_ttl=3600.0)`.
+        """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0,
+        result_ttl=3600.0)`.
 
         `name`: module.qualname when None. TaskNameTaken if another function has it, InvalidName, InvalidOption.
         """

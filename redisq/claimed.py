@@ -1,4 +1,4 @@
-"""A claimed job and what becomes of it: values, and the rules by which a failure is tried again. Nothing here does I/O."""
+"""A claimed job and what becomes of it: values, and the rules of trying again. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Settlement(NamedTuple):
-    """What became of a claimed job; settle.lua describes the ways. `ms` is a TTL or a delay; `follow` what it enqueues."""
+    """What became of a claimed job; settle.lua lists the ways. `ms` is a TTL or a delay; `follow` what it enqueues."""
 
     job: Claimed
     way: str

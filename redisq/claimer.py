@@ -1,6 +1,7 @@
 """Claimer: a worker's side of the protocol. It is registered, claims under a number, and settles what it holds.
 
-Whoever runs jobs has one: a child process of `redisq-worker`, a thread that claims through the library, a feed's reader.
+Whoever runs jobs has one: a child process of `redisq-worker`, a thread that claims through the library, a feed's
+reader.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
 class Claimer:
     """Claims from sources, in their order, as one worker. For one thread.
 
-    `stopping` says when to give up waiting for a server that is away; `on_trouble` hears of each error that is waited out.
-    `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its jobs were
-    taken back. `forwarding`: follow-ups wait to be sent to other queues.
+    `stopping` says when to give up waiting for a server that is away; `on_trouble` hears of each error that is waited
+    out. `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its
+    jobs were taken back. `forwarding`: follow-ups wait to be sent to other queues.
     """
 
     def __init__(
@@ -113,9 +114,9 @@ class Claimer:
     ) -> tuple[list[bytes], list[Claimed]]:
         """Settle; wait up to `block` seconds for something to claim; claim up to `budget` jobs: all in one write.
 
-        Answers what settle.lua said of each settlement (in the order of settling()), and the jobs. Sent again until the server
-        answers: a settlement is known by its delivery, a claim by its number. Interrupted if `stopping` becomes true while
-        there is nothing to settle.
+        Answers what settle.lua said of each settlement (in the order of settling()), and the jobs. Sent again until the
+        server answers: a settlement is known by its delivery, a claim by its number. Interrupted if `stopping` becomes
+        true while there is nothing to settle.
         """
         if budget and self._answered:
             self._number, self._answered = self._number + 1, False
@@ -167,7 +168,7 @@ class Claimer:
         return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
 
     def _note_waiting(self, replies: Sequence[Any], waited: int) -> None:
-        """What the wait and the housekeeping said. An error there must not make this worker deaf to its other queues."""
+        """What the wait and the housekeeping said. An error there must not make the worker deaf to other queues."""
         for reply in replies:
             if isinstance(reply, redis.ResponseError):
                 self._on_trouble(reply)

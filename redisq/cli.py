@@ -19,7 +19,9 @@ FAILED = 1
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: ts (seconds), level, logger, event; the key=value pairs of the message; the traceback, if any."""
+    """One JSON object a line: ts (seconds), level, logger, event; the key=value pairs of the message; the traceback, if
+    any.
+    """
 
     _PAIR = re.compile(r"(\w+)=(\S+)")
 
@@ -57,13 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisq-worker", description="Runs the jobs of queues.", allow_abbrev=False)
-    parser.add_argument("--queues", required=True, type=_queues, metavar="HIGH,LOW", help="strict priority from left to right")
+    parser.add_argument(
+        "--queues", required=True, type=_queues, metavar="HIGH,LOW", help="strict priority from left to right"
+    )
     parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help="the app whose tasks to run (default: $REDISQ_APP)")
     parser.add_argument("--url", help="the server (default: the app's own, $REDISQ_URL)")
     parser.add_argument("--processes", type=_count, default=1, metavar="N", help="child processes (default: 1)")
     parser.add_argument("--burst", action="store_true", help="exit when nothing is queued")
-    parser.add_argument("--lease", type=_seconds, metavar="SECONDS", help="after which a lost worker's jobs run again (default: 30)")
-    parser.add_argument("--grace", type=_seconds, default=30.0, metavar="SECONDS", help="for running jobs at a stop (default: 30)")
+    parser.add_argument(
+        "--lease", type=_seconds, metavar="SECONDS", help="after which a lost worker's jobs run again (default: 30)"
+    )
+    parser.add_argument(
+        "--grace", type=_seconds, default=30.0, metavar="SECONDS", help="for running jobs at a stop (default: 30)"
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--version", action="version", version=f"redisq {__version__}")
@@ -98,7 +106,9 @@ def _seconds(text: str) -> float:
 
 def _log_to_stderr(log_format: str, level: str) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(JSONFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(
+        JSONFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 

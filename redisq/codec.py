@@ -13,7 +13,7 @@ MAX_PAYLOAD = 4 * 1024 * 1024
 
 
 class Codec(Protocol):
-    """Turns a JSON value into bytes and back. `encode` raises NotSerializable or PayloadTooLarge, `decode` ValueError."""
+    """A JSON value to bytes and back. `encode` raises NotSerializable or PayloadTooLarge, `decode` ValueError."""
 
     def encode(self, value: Any) -> bytes: ...
 
@@ -23,7 +23,8 @@ class Codec(Protocol):
 class JSON:
     """The default codec: msgspec's JSON.
 
-    What JSON has no form for comes back as something else: a tuple as a list, integer keys and dates as strings, NaN as None.
+    What JSON has no form for comes back as something else: a tuple as a list, integer keys and dates as strings, NaN as
+    None.
     """
 
     def __init__(self, max_bytes: int = MAX_PAYLOAD) -> None:

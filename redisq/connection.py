@@ -1,7 +1,8 @@
 """From a URL to a server's answers. Time-outs and what is sent again are decided here, in one place.
 
-redis-py opens the connections, packs commands and parses replies; its own retries are off, since it re-sends whatever it
-was given. Here only a whole call is sent again, and every call that redisq makes can be: each is known by an id or a number.
+redis-py opens the connections, packs commands and parses replies; its own retries are off, since it re-sends whatever
+it was given. Here only a whole call is sent again, and every call that redisq makes can be: each is known by an id or a
+number.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ class Link:
         return replies
 
     def round_trip(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one write and read their replies. A script that the server lacks is sent along, or sent after."""
+        """Send commands in one write and read their replies. A script that the server lacks is sent along, or sent
+        after.
+        """
         wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
         try:
             replies = self._exchange(commands, wanted - self._loaded)
@@ -123,7 +126,7 @@ class Link:
 
 
 class Server:
-    """Connections to a server by URL. Opens none before the first call; may be shared by threads and used after a fork."""
+    """Connections to a server by URL. Opens none before the first call; threads and forks may share it."""
 
     def __init__(self, url: str) -> None:
         self.url = check_url(url)
@@ -141,8 +144,8 @@ class Server:
     def call(self, commands: Sequence[Command], patience: float = PATIENCE) -> list[Any]:
         """Answers of the commands, sent in one write, on a connection of the pool.
 
-        Sent again for `patience` seconds while no answer comes: CallLost then. An error that the server answered is in its
-        place in the list.
+        Sent again for `patience` seconds while no answer comes: CallLost then. An error that the server answered is in
+        its place in the list.
         """
         deadline, sent = time.monotonic() + patience, False
         for delay in reconnect_delays(longest=1.0):
@@ -161,7 +164,9 @@ class Server:
                     pool.release(connection)
             refusal = next((reply for reply in replies or () if isinstance(reply, redis.ResponseError)), None)
             if sent and refusal is not None:
-                raise CallLost(f"refused when sent again: {refusal}", sent) from refusal  # the first may have been executed
+                raise CallLost(
+                    f"refused when sent again: {refusal}", sent
+                ) from refusal  # the first may have been executed
             if replies is not None:
                 return replies
             time.sleep(delay)

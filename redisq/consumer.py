@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+
 import redis
 
 from . import claimed as verdict
@@ -48,7 +49,7 @@ class Consumer:
         keeper.watch(self)
 
     def claim(self, limit: int, timeout: float | None) -> list[Open]:
-        """Up to `limit` jobs; none if nothing came for `timeout` seconds. ServerUnavailable when the server stays away."""
+        """Up to `limit` jobs; none if nothing came for `timeout` seconds. ServerUnavailable if the server stays away."""
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         self.claiming = True
         try:
@@ -70,7 +71,9 @@ class Consumer:
             self.claiming = False
 
     def settle(self, settled: Sequence[tuple[Open, Settlement]], before: Sequence[Command] = ()) -> None:
-        """Settle what this consumer has open; from any thread. LeaseLost if one is no longer ours, after all were tried."""
+        """Settle what this consumer has open; from any thread. LeaseLost if one is no longer ours, after all were
+        tried.
+        """
         commands = list(before)
         for worker in {opened.worker for opened, _ in settled}:
             commands += settling(self.settings, worker, [what for opened, what in settled if opened.worker == worker])
@@ -139,7 +142,9 @@ class Consumer:
 
 
 class LeaseKeeper:
-    """Renews the leases of an app's consumers every lease/4, in a thread of its own, while they claim or have jobs open."""
+    """Renews the leases of an app's consumers every lease/4, in a thread of its own, while they claim or have jobs
+    open.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -21,9 +21,13 @@ _current: ContextVar[CurrentJob | None] = ContextVar("redisq_current_job", defau
 
 
 class CurrentJob:
-    """The job that runs here. `token` grows with every delivery of the job: store it beside external effects, and refuse a lower one."""
+    """The job that runs here. `token` grows with every delivery of the job: store it beside external effects, and
+    refuse a lower one.
+    """
 
-    def __init__(self, settings: Settings, worker: str, claimed: Claimed, args: list[Any], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: Settings, worker: str, claimed: Claimed, args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
         self._settings = settings
         self._worker = worker
         self._claimed = claimed
@@ -58,11 +62,14 @@ class CurrentJob:
         if not (isinstance(done, int) and isinstance(total, int) and done >= 0 and total >= 0):
             raise InvalidOption(f"progress: two whole numbers from 0 on, not {done!r} of {total!r}")
         args = (self._claimed.id, self._worker, self._claimed.delivery, f"{done}/{total}")
-        if not self._settings.server.call([evalsha(PROGRESS, [self._claimed.source.base], args)], self._settings.patience)[0]:
+        if not self._settings.server.call(
+            [evalsha(PROGRESS, [self._claimed.source.base], args)], self._settings.patience
+        )[0]:
             raise LeaseLost(f"no longer ours: {self.id}")
 
     def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> Job:
-        """Enqueue a call with this job's own success, or not at all. `task`: a task (with options), or a name for this job's queue.
+        """Enqueue a call with this job's own success, or not at all. `task`: a task (with options), or a name for this
+        job's queue.
 
         In another queue it comes to be a little later, at least once, by its id. Until then it is not to be found.
         """
@@ -76,7 +83,10 @@ class CurrentJob:
             self._put += spec(new, fields)
         else:
             self._forward.append(entry(queue, spec(new, fields)))
-        raw = {str(k).encode(): v if isinstance(v, bytes) else str(v).encode() for k, v in zip(fields[::2], fields[1::2], strict=True)}
+        raw = {
+            str(k).encode(): v if isinstance(v, bytes) else str(v).encode()
+            for k, v in zip(fields[::2], fields[1::2], strict=True)
+        }
         return decode(Queue(self._settings, queue), queue, new.local_id, raw, self._settings.codec, created=True)
 
     def follow(self) -> list[Any]:

@@ -11,6 +11,7 @@ from .connection import evalsha
 from .consumer import Open
 from .errors import InvalidOption, LeaseLost
 from .job import Job
+from .options import RunOptions
 from .scripts import TOLD
 
 
@@ -39,7 +40,7 @@ class Delivery:
         self._settle(verdict.succeeded(opened.claimed, data, opened.claimed.run_options()))
 
     def nack(self, error: BaseException | str, retry_in: float | None = None) -> None:
-        """The attempt has failed: tried again in `retry_in` seconds (None: backoff), or a dead letter if none is left."""
+        """The attempt failed: tried again in `retry_in` seconds (None: backoff), or a dead letter if none is left."""
         if retry_in is not None and not retry_in >= 0:
             raise InvalidOption(f"retry_in: seconds from 0 on, not {retry_in!r}")
         claimed = self._still_open().claimed
@@ -52,7 +53,9 @@ class Delivery:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._open is None:
             return
         if error is None:
@@ -90,7 +93,7 @@ class FeedDelivery(Delivery):
     def nack(self, error: BaseException | str, retry_in: float | None = None) -> None:
         """Not noted: delivered again in `retry_in` seconds (None: backoff), as often as it takes."""
         claimed = self._still_open().claimed
-        options = verdict.RunOptions(max_attempts=2**31, backoff=1.0)
+        options = RunOptions(max_attempts=2**31, backoff=1.0)
         self._settle(verdict.failed(claimed, describe(error), options, retry_in))
 
 
@@ -101,7 +104,8 @@ def ack_many(deliveries: Sequence[FeedDelivery]) -> None:
         told: dict[str, list[bytes]] = {}
         for delivery in group:
             told.setdefault(delivery.queue_base, []).append(delivery._still_open().claimed.id)
-        # first the records' TTL, then the entries: in between, an entry is delivered again rather than a record kept for ever
+        # first the records' TTL, then the entries: in between, an entry is delivered again rather than a record kept
+        # for ever
         before = [evalsha(TOLD, [base], ids) for base, ids in told.items()]
         settled = [(delivery._still_open(), verdict.gone(delivery._still_open().claimed)) for delivery in group]
         try:

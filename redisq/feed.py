@@ -20,7 +20,7 @@ LOOK_EVERY = 1.0
 
 
 class Feed:
-    """A feed by name, over all queues. Several may read it: each entry is one reader's until it is acked or given back."""
+    """A feed by name, over all queues. Several may read it: an entry is one reader's until acked or given back."""
 
     def __init__(self, settings: Settings, consumers: Consumers, name: str) -> None:
         self.name = keys.check_name(name, "feed")
@@ -57,10 +57,14 @@ class Feed:
     def _consumer(self) -> Consumer | None:
         """This thread's consumer, for all queues that are known by now; None while there is none."""
         if time.monotonic() - self._looked > LOOK_EVERY:
-            names = self._settings.server.call([("SMEMBERS", keys.queues(self._settings.namespace))], self._settings.patience)[0]
+            names = self._settings.server.call(
+                [("SMEMBERS", keys.queues(self._settings.namespace))], self._settings.patience
+            )[0]
             if isinstance(names, redis.ResponseError):
                 raise ServerRefused(str(names)) from names
-            self._queues |= {name: Queue(self._settings, name) for raw in names if (name := raw.decode()) not in self._queues}
+            self._queues |= {
+                name: Queue(self._settings, name) for raw in names if (name := raw.decode()) not in self._queues
+            }
             self._looked = time.monotonic()
         sources = [Source(name, keys.feed_base(queue.base, self.name), 0) for name, queue in list(self._queues.items())]
         if not sources:
@@ -77,7 +81,9 @@ class Feed:
             queue = self._queues[name]
             entries = [entry for entry in opened if entry.claimed.source.name == name]
             jobs = queue.find([entry.claimed.id.decode() for entry in entries])
-            deliveries += [FeedDelivery(entry, job, queue.base) for entry, job in zip(entries, jobs, strict=True) if job]
+            deliveries += [
+                FeedDelivery(entry, job, queue.base) for entry, job in zip(entries, jobs, strict=True) if job
+            ]
             for entry in (entry for entry, job in zip(entries, jobs, strict=True) if job is None):  # deleted meanwhile
                 entry.consumer.settle([(entry, gone(entry.claimed))])
         return deliveries

@@ -17,7 +17,8 @@ SERVICE_APP = "redisq_api.tasks:app"
 
 
 def load_app(spec: str | None = None) -> RedisQ:
-    """The app at `module:attribute`; None for $REDISQ_APP, the one entry point in the group redisq.apps, the service's own.
+    """The app at `module:attribute`; None for $REDISQ_APP, the one entry point in the group redisq.apps, the service's
+    own.
 
     AppNotFound, with one line that says why.
     """

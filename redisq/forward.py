@@ -1,4 +1,6 @@
-"""Follow-ups on their way to another queue: enqueued by their id, then taken from the list, so that none is lost between."""
+"""Follow-ups on their way to another queue: enqueued by their id, then taken from the list, so that none is lost
+between.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Job: one call of a task, as it was at one moment. Its form in Redis is written down here; nothing here speaks to Redis.
+"""Job: one call of a task, as it was at one moment. Its form in Redis is written down here; nothing here speaks to
+Redis.
 
 Fields of the hash (short, since every waiting job has them):
 
@@ -62,8 +63,9 @@ class Home(Protocol):
 class Job(msgspec.Struct, frozen=True, eq=False):
     """One call of a task, as it was when it was looked at; `refresh()` looks again.
 
-    `args` and `kwargs` (`payload` for a job without a task) are None once the job has succeeded: they are no longer kept.
-    `error` is the last error's text; `progress` is None or {"done": n, "total": m}; the times are aware datetimes in UTC.
+    `args` and `kwargs` (`payload` for a job without a task) are None once the job has succeeded: they are no longer
+    kept. `error` is the last error's text; `progress` is None or {"done": n, "total": m}; the times are aware datetimes
+    in UTC.
     """
 
     id: str
@@ -94,7 +96,9 @@ class Job(msgspec.Struct, frozen=True, eq=False):
         return self.home.fetch(self.local_id)
 
     def wait(self, timeout: float | None = None) -> Any:
-        """The result, once the job has succeeded. JobFailed, JobCancelled; WaitTimeout after `timeout` seconds (None: no limit)."""
+        """The result, once the job has succeeded. JobFailed, JobCancelled; WaitTimeout after `timeout` seconds (None:
+        no limit).
+        """
         job = self.home.wait(self.local_id, timeout)
         if job.status == "succeeded":
             return job.result
@@ -114,7 +118,9 @@ class Job(msgspec.Struct, frozen=True, eq=False):
 
 
 def encode(task: str, body: bytes, options: CallOptions) -> list[Any]:
-    """Names and values of the fields that a call gives a new job; the server adds `e`, and `s` and `f` where they apply."""
+    """Names and values of the fields that a call gives a new job; the server adds `e`, and `s` and `f` where they
+    apply.
+    """
     fields: list[Any] = ["v", WIRE, "t", task, "b", body]
     run = _options_encoder.encode(options.run)
     if run != b"{}":
@@ -124,7 +130,9 @@ def encode(task: str, body: bytes, options: CallOptions) -> list[Any]:
     return fields
 
 
-def decode(home: Home, queue: str, local_id: str, fields: Mapping[bytes, bytes], codec: Codec, created: bool = False) -> Job:
+def decode(
+    home: Home, queue: str, local_id: str, fields: Mapping[bytes, bytes], codec: Codec, created: bool = False
+) -> Job:
     """The job that a hash describes. Bytes that are no JSON are shown as text: a dead letter can hold anything."""
     status = STATUSES.get(fields.get(b"s", b""), "queued")
     task = _text(fields.get(b"t", b"")) or None
@@ -155,7 +163,7 @@ def decode(home: Home, queue: str, local_id: str, fields: Mapping[bytes, bytes],
 
 
 def fencing_token(enqueued_ms: int, delivery: int) -> int:
-    """Grows with each delivery of a job; and, by the time, when a server lost everything and the job is enqueued again."""
+    """Grows with each delivery; and, by the time, when the server lost everything and the job is enqueued again."""
     return enqueued_ms << 20 | delivery
 
 

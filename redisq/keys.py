@@ -80,7 +80,9 @@ def check_task(name: str) -> str:
 
 
 class FullId(NamedTuple):
-    """A job id that names its queue: `high.0192`. A partition, should queues ever have them, goes before the dot: `high~3.0192`."""
+    """A job id that names its queue: `high.0192`. A partition, should queues ever have them, goes before the dot:
+    `high~3.0192`.
+    """
 
     queue: str
     local: str

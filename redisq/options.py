@@ -13,7 +13,8 @@ DURABILITIES = (None, "fsync", "replica")
 
 
 class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a job is run: a task's settings, over which a call's own go. They travel with the job only if a call gives them.
+    """How a job is run: a task's settings, over which a call's own go. They travel with the job only if a call gives
+    them.
 
     `max_attempts`: runs until it is a dead letter. `timeout`: seconds that one run may take. `result_ttl`: seconds for
     which the record of a succeeded job is kept. `backoff`: seconds until the second attempt, doubling from there.
@@ -46,7 +47,9 @@ DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends. See RunOptions for `run`."""
+    """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends. See RunOptions for
+    `run`.
+    """
 
     delay: float = 0.0
     job_id: str | None = None

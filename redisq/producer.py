@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -87,7 +86,7 @@ class Producer:
         return [("SADD", keys.queues(self._settings.namespace), self._queue)]
 
     def _job(self, job: NewJob, sent: list[Any], answer: Any) -> Job:
-        """The job that was made, or the one that was there. Seen again after a lost reply, it is the one that was made."""
+        """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""
         if isinstance(answer, redis.ResponseError):
             if str(answer).startswith("FEEDFULL"):
                 raise FeedFull(f"feed {job.options.feed!r} has too many unread entries")

@@ -1,4 +1,4 @@
-"""Queue: jobs of one name, in one slot. What producers and operators do with it; who claims from it is in delivery.py."""
+"""Queue: jobs of one name, in one slot. What producers and operators do with it; claiming is in consuming.py."""
 
 from __future__ import annotations
 
@@ -133,7 +133,15 @@ class Queue:
     def read(self, claimed: Claimed) -> Job:
         """The job that was claimed, as it is while it runs."""
         c = claimed
-        known = {"v": c.version, "t": c.task, "b": c.body, "o": c.options, "e": c.enqueued, "a": c.attempts, "f": c.feed}
+        known = {
+            "v": c.version,
+            "t": c.task,
+            "b": c.body,
+            "o": c.options,
+            "e": c.enqueued,
+            "a": c.attempts,
+            "f": c.feed,
+        }
         fields = {name.encode(): value for name, value in known.items() if value is not None}
         fields |= {b"s": b"r", b"d": b"%d" % c.delivery}
         return decode(self, self.name, c.id.decode(), fields, self._settings.codec)

@@ -10,7 +10,8 @@ BACKOFF = 1.0
 #: … up to an hour.
 LONGEST = 3600.0
 
-#: How often a job waits for a worker that knows its task or its wire version: half an hour or so, which deploys overlap.
+#: How often a job waits for a worker that knows its task or its wire version: half an hour or so, which deploys
+#: overlap.
 POSTPONEMENTS = 12
 _LONGEST_POSTPONEMENT = 300.0
 
@@ -26,7 +27,9 @@ def postponement(count: int) -> float:
 
 
 def reconnect_delays(longest: float) -> Iterator[float]:
-    """Seconds to wait between attempts to reach a server: from 50 ms, doubling, up to `longest`, with full jitter above half."""
+    """Seconds to wait between attempts to reach a server: from 50 ms, doubling, up to `longest`, with full jitter above
+    half.
+    """
     delay = 0.05
     while True:
         yield delay * random.uniform(0.5, 1.0)

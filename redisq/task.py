@@ -17,7 +17,9 @@ R = TypeVar("R")
 class Task(Generic[P, R]):
     """A function under a name. It stays callable as it was; `enqueue` has a worker call it."""
 
-    def __init__(self, func: Callable[P, R], name: str, queue: str, run: RunOptions, queues: Callable[[str], Queue]) -> None:
+    def __init__(
+        self, func: Callable[P, R], name: str, queue: str, run: RunOptions, queues: Callable[[str], Queue]
+    ) -> None:
         self.func = func
         self.name = name
         self.queue = queue
@@ -32,7 +34,9 @@ class Task(Generic[P, R]):
         return self.func(*args, **kwargs)
 
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
-        """The task, for calls with these options: queue, delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
+        """The task, for calls with these options: queue, delay, job_id, feed, max_attempts, timeout, result_ttl,
+        backoff.
+        """
         return BoundTask(self.name, self._queues(queue or self.queue), CallOptions().with_(**options), self._queues)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
@@ -40,7 +44,7 @@ class Task(Generic[P, R]):
         return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
-        """Many calls: (args, kwargs) or (args, kwargs, options) each. A few hundred a round trip, each whole or absent."""
+        """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, each whole or absent."""
         return self._queues(self.queue).enqueue_many(self.name, calls)
 
     def target(self) -> tuple[str, str, CallOptions]:

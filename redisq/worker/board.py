@@ -34,7 +34,9 @@ class Slot:
     def start(self, job_id: bytes, limit: float) -> None:
         """The child is about to run this job."""
         self._number += 1
-        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id, self._number)
+        _RECORD.pack_into(
+            self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id, self._number
+        )
 
     def idle(self) -> None:
         """The child runs nothing."""

@@ -68,7 +68,7 @@ class Child:
         return DONE if os.getppid() == self._parent else ORPHANED
 
     def _claim(self, settled: list[Settlement]) -> list[Claimed]:
-        """Settle and claim in one write. Wait only when there was nothing to settle: then nothing was there to claim."""
+        """Settle and claim in one write. Wait only if there was nothing to settle: then nothing was there to claim."""
         if settled or self._burst:
             return self._exchange(settled + self._guard.unsent(), self._pace.budget, 0.0)
         self._guard.rest()

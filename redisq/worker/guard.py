@@ -21,10 +21,11 @@ ORPHANED = 3
 
 
 class Guard:
-    """When one job of a batch turns out long, settles what is finished and releases what has not begun. Ends the process if
-    its supervisor is gone.
+    """When one job of a batch turns out long, settles what is finished and releases what has not begun. Ends the
+    process if its supervisor is gone.
 
-    `settle` sends settlements by another connection than the loop's. What it could not send, the loop takes over by `unsent`.
+    `settle` sends settlements by another connection than the loop's. What it could not send, the loop takes over by
+    `unsent`.
     """
 
     def __init__(self, settle: Callable[[list[Settlement]], None], parent: int) -> None:

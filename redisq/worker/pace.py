@@ -9,7 +9,7 @@ _GROWTH = 8
 
 
 class Pace:
-    """Follows the mean time of a job. Begins with one job at a time, and grows eightfold at most from claim to claim."""
+    """Follows the mean time of a job. Begins with one job, and grows eightfold at most from claim to claim."""
 
     def __init__(self) -> None:
         self.budget = 1
@@ -18,6 +18,7 @@ class Pace:
     def note(self, jobs: int, seconds: float) -> None:
         """So many jobs took so long."""
         mean = seconds / jobs
-        # a slow batch counts in full at once, a fast one little by little: too large a batch costs more than too small a one
+        # a slow batch counts in full at once, a fast one little by little: too large a batch costs more than too small
+        # a one
         self._mean = mean if mean > self._mean else 0.7 * self._mean + 0.3 * mean
         self.budget = max(1, min(LARGEST, self.budget * _GROWTH, int(TARGET / max(self._mean, 1e-9))))

@@ -1,4 +1,5 @@
-"""The supervisor: starts children, renews their leases, ends those that are stuck, and gives back what the dead ones held.
+"""The supervisor: starts children, renews their leases, ends those that are stuck, and gives back what the dead ones
+held.
 
 It runs no job itself, so nothing that a job does can keep it from renewing.
 """
@@ -13,11 +14,12 @@ import socket
 import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import msgspec
 
-from .. import keys
 from .. import claimed as verdict
+from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import giving_back, registration, renewal, settling, worker_name
@@ -134,8 +136,8 @@ class Supervisor:
     def _release(self, child: Process, running: Running) -> None:
         """Give back what waits behind a long job, in case it holds the GIL, so that the child's guard cannot.
 
-        The child announces a job, then looks at the flag, then starts; here the flag is raised first, then the slot read again.
-        So what is given back is never started.
+        The child announces a job, then looks at the flag, then starts; here the flag is raised first, then the slot
+        read again. So what is given back is never started.
         """
         child.slot.revoke()
         if child.slot.running() != running:
@@ -143,7 +145,8 @@ class Supervisor:
         queue, _, local_id = running.job_id.partition(".")
         behind = [source for source in self._sources if source.name == queue]
         commands = [
-            evalsha(RELEASE, [source.base], (child.worker, local_id, *self._settings.retention.ended_args)) for source in behind
+            evalsha(RELEASE, [source.base], (child.worker, local_id, *self._settings.retention.ended_args))
+            for source in behind
         ]
         self._left.append(commands)
 
@@ -162,7 +165,9 @@ class Supervisor:
     # Ending
 
     def _bury(self, child: Process, code: int) -> None:
-        """A child has ended: settle the job that it was killed for, give back the rest, and start another if one is needed."""
+        """A child has ended: settle the job that it was killed for, give back the rest, and start another if one is
+        needed.
+        """
         running = child.slot.running()
         commands: list[Command] = []
         blamed = ""
@@ -202,7 +207,7 @@ class Supervisor:
         return Claimed(source, local_id.encode(), int(row[0]), *row[1:]) if row[0] else None
 
     def _send_left(self) -> None:
-        """Send what is to be given back or settled for dead children; again at the next tick while the server is away."""
+        """Send what is to be settled or given back for dead children; again at the next tick if the server is away."""
         while self._left:
             try:
                 self._call(self._left[0], patience=0.0)
@@ -229,7 +234,7 @@ class Supervisor:
 
     # Within
 
-    def _call(self, commands: Sequence[Command], patience: float) -> list[object]:
+    def _call(self, commands: Sequence[Command], patience: float) -> list[Any]:
         replies = self._settings.server.call(commands, patience)
         for reply in replies:
             if isinstance(reply, Exception):
