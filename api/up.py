@@ -43,16 +43,16 @@ ACCESS_LOG = "%(m)s %(U)s %(s)s"
 HINT = """
   redisq is up.
 
-  Your browser:    {url}/
-  Two tasks:       curl -X POST {url}/api/v1/task/ -d "input_param=qwerty" -u {login}
-                   curl -X POST {url}/api/v1/task/ -d "input_param[]=asd&input_param[]=zxc&input_param[]=123" -u {login}
-  What they gave:  curl {url}/api/v1/task -u {login}
-  The data:        {data}
-  To end it all:   Ctrl-C
+  Browser   {url}/
+  Try       curl -X POST {url}/api/v1/task/ -d "input_param=qwerty" -u {login}
+            curl -X POST {url}/api/v1/task/ -d "input_param[]=asd&input_param[]=zxc&input_param[]=123" -u {login}
+  Results   curl {url}/api/v1/task -u {login}
+  Data      {data}
+  Stop      Ctrl-C
 """
 ADD_A_USER = """
-  Nobody may log in yet:
-                   REDISQ_DATABASE={database} redisq-api user add NAME --password-stdin --workers high,default
+  Nobody may log in yet. Add a user, whose password is read from standard input:
+            REDISQ_DATABASE={database} redisq-api user add NAME --password-stdin --workers high,default
 """
 
 
