@@ -176,7 +176,7 @@ class Claimer:
         kept = [reply for reply in replies[waited:] if not isinstance(reply, redis.ResponseError)]
         if kept:
             due = [ms for ms, _ in kept if ms >= 0]
-            self._busy_at = time.monotonic() + (min(due) / 1000 if due else LONGEST_BLOCK)
+            self._busy_at = time.monotonic() + (min(due) / 1000 if due else float("inf"))
             self.forwarding = any(count for _, count in kept)
 
     def _adopt(self, answers: Sequence[Any]) -> list[Claimed]:

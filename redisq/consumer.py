@@ -49,7 +49,7 @@ class Consumer:
         keeper.watch(self)
 
     def claim(self, limit: int, timeout: float | None) -> list[Open]:
-        """Up to `limit` jobs; none if nothing came for `timeout` seconds. ServerUnavailable if the server stays away."""
+        """Up to `limit` jobs; none if nothing came for `timeout` seconds. ServerUnavailable if the server is away."""
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         self.claiming = True
         try:

@@ -1,4 +1,4 @@
-"""Job ids of the library's own: 22 characters of 0-9 a-z that sort by time, also within a millisecond of one process."""
+"""Job ids of the library's own: 22 characters of 0-9 a-z that sort by time, also within a millisecond of a process."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Task(Generic[P, R]):
         return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
-        """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, each whole or absent."""
+        """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
         return self._queues(self.queue).enqueue_many(self.name, calls)
 
     def target(self) -> tuple[str, str, CallOptions]:

@@ -67,6 +67,10 @@ class Child:
             self._runner.close()
         return DONE if os.getppid() == self._parent else ORPHANED
 
+    def stop(self) -> None:
+        """Claim no more; finish the job that runs, settle, and end."""
+        self._stopping = True
+
     def _claim(self, settled: list[Settlement]) -> list[Claimed]:
         """Settle and claim in one write. Wait only if there was nothing to settle: then nothing was there to claim."""
         if settled or self._burst:
@@ -135,7 +139,7 @@ class Child:
             log.warning("server.trouble worker=%s error=%s", self._worker, error)
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self.stop()
         if self._interruptible:
             raise Interrupted
 

@@ -73,10 +73,14 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         signal.signal(signal.SIGCHLD, _ignore)
-        while not self._stops and (self._children or self._wanted):
-            self._start()
-            self._tick()
-        self._stop()
+        try:
+            while not self._stops and (self._children or self._wanted):
+                self._start()
+                self._tick()
+            self._stop()
+        finally:
+            for child in self._children:  # only if something unforeseen was raised
+                child.kill()
         return 0
 
     # Starting
@@ -101,7 +105,10 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._woken.close()
         self._wake.close()
-        return Child(self._app, self._sources, worker, slot, self._options.burst).run()
+        child = Child(self._app, self._sources, worker, slot, self._options.burst)
+        if self._stops:  # the signal came before the child's own handler was in place
+            child.stop()
+        return child.run()
 
     # Watching
 
@@ -208,13 +215,13 @@ class Supervisor:
 
     def _send_left(self) -> None:
         """Send what is to be settled or given back for dead children; again at the next tick if the server is away."""
-        while self._left:
+        left, self._left = self._left, []
+        for commands in left:
             try:
-                self._call(self._left[0], patience=0.0)
+                self._call(commands, patience=0.0)
             except RedisQError as error:
+                self._left.append(commands)
                 self._report_away(error)
-                return
-            del self._left[0]
 
     def _stop(self) -> None:
         """Let children finish what they run, for `grace` seconds or until a second signal; then end them."""
