@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ import redisq
 from tests.servers import free_port
 
 PASSWORDS = {"ann": "ann's secret", "bob": "bob's secret"}
+WORKERS = {"ann": ["default", "high"], "bob": ["default"]}
 
 
 @pytest.fixture
@@ -27,28 +29,39 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/api.sqlite3?synchronous=normal"
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with the schema and nothing in it."""
-    with closing(Database(database_url)) as database:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the schema and the users; made once, since passwords are slow to hash on purpose."""
+    path = tmp_path_factory.mktemp("template") / "api.sqlite3"
+    with closing(Database(f"sqlite:///{path}")) as database:
         migrations.apply(database)
+        for name, queues in WORKERS.items():
+            assert users.add(database, name, PASSWORDS[name], queues)
+    return path
+
+
+@pytest.fixture
+def database(database_url: str, template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A database with the schema and the users, and no task."""
+    shutil.copy(template, tmp_path / "api.sqlite3")
+    with closing(Database(database_url)) as database:
         yield database
 
 
 @pytest.fixture
 def ann(database: Database) -> User:
     """A user with workers on `default` and `high`."""
-    return _add(database, "ann", ["default", "high"])
+    return find(database, "ann")
 
 
 @pytest.fixture
 def bob(database: Database) -> User:
-    """Another user, with a worker on `default`."""
-    return _add(database, "bob", ["default"])
+    """A user with a worker on `default`."""
+    return find(database, "bob")
 
 
-def _add(database: Database, name: str, queues: list[str]) -> User:
-    assert users.add(database, name, PASSWORDS[name], queues)
+def find(database: Database, name: str) -> User:
+    """The user of that name."""
     user = users.find(database, name)
     assert user is not None
     return user
@@ -102,18 +115,18 @@ def dead_url() -> str:
 
 
 @pytest.fixture
-def make_client(database: Database, ann: User, bob: User) -> Callable[..., Client]:
+def make_client(database: Database) -> Callable[..., Client]:
     """`make_client("ann", url)`: a client of a service on that Redis."""
 
     def make(name: str | None, url: str, **config: Any) -> Client:
         app = create_app(Settings(**config), database=database, queue_app=queue_app(url))
-        user = users.find(database, name) if name else None
-        return Client(app, users.create_token(database, user) if user else None)
+        return Client(app, users.create_token(database, find(database, name)) if name else None)
 
     return make
 
 
 @pytest.fixture
-def client(make_client: Callable[..., Client], dead_url: str) -> Client:
+def client(make_client: Callable[..., Client], dead_url: str, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Ann's client of a service whose Redis is away."""
+    monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
     return make_client("ann", dead_url)

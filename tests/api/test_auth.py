@@ -16,7 +16,7 @@ from tests.api.conftest import PASSWORDS, basic
 
 
 @pytest.fixture
-def gate(database: Database, ann: User, bob: User) -> Gate:
+def gate(database: Database) -> Gate:
     return Gate(database)
 
 
