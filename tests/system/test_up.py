@@ -85,6 +85,11 @@ class Up:
             return next((pid for pid, command in self.look().items() if "valkey-server" in command.split()[0]), 0)
         return next((pid for pid, command in self.look().items() if PARTS[name] in command), 0)
 
+    def children(self, parent: int) -> list[int]:
+        listing = subprocess.run(PS, capture_output=True, text=True, check=True)
+        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+        return [int(row[0]) for row in rows if int(row[1]) == parent]
+
     def call(self, method: str, path: str, body: str | None = None, user: str = "test:test") -> Any:
         """The decoded answer."""
         data = body.encode() if body is not None else None
