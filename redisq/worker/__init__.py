@@ -6,5 +6,7 @@ pace.py        how many jobs to claim at once
 runner.py      runs one job
 guard.py       a thread in the child: gives back what waits behind a long job
 child.py       the loop: claim, run, settle
+process.py     a child as its supervisor sees it
+orders.py      which running job is to stop
 supervisor.py  processes, signals, leases, time limits
 """

@@ -10,8 +10,9 @@ from typing import NamedTuple
 #: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most), number again
 _RECORD = struct.Struct("=QddH194sQ")
 _FLAG = 0
-_BEAT = 8
-_RECORD_AT = 16
+_STOP = 8
+_BEAT = 16
+_RECORD_AT = 24
 _SIZE = 256
 
 
@@ -23,9 +24,13 @@ class Running(NamedTuple):
     limit: float
     job_id: str
 
+    @property
+    def over_limit(self) -> bool:
+        return self.limit > 0 and time.monotonic() > self.started + self.limit
+
 
 class Slot:
-    """One child's part of the board. The child writes all but the flag, which its supervisor raises."""
+    """One child's part of the board. The child writes what it does; its supervisor, what it asks for."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
@@ -69,6 +74,14 @@ class Slot:
     def clear(self) -> None:
         """The child has given its batch back."""
         self._memory[_FLAG] = 0
+
+    def stop(self, number: int) -> None:
+        """The job of this number is asked to stop."""
+        struct.pack_into("=Q", self._memory, _STOP, number)
+
+    def to_stop(self) -> bool:
+        """Whether the job that the child has announced last is asked to stop."""
+        return bool(struct.unpack_from("=Q", self._memory, _STOP)[0] == self._number)
 
     def close(self) -> None:
         self._memory.close()

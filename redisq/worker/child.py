@@ -45,6 +45,7 @@ class Child:
         self._guard = Guard(self._settle_apart, self._parent)
         self._pace = Pace()
         signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGUSR1, self._on_order)
         signal.signal(signal.SIGINT, _ignore)  # from a terminal it comes to all; the supervisor says what is to be done
 
     def run(self) -> int:
@@ -142,6 +143,10 @@ class Child:
         self.stop()
         if self._interruptible:
             raise Interrupted
+
+    def _on_order(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._slot.to_stop():
+            self._runner.stop()
 
 
 def _ignore(_signal: int, _frame: FrameType | None) -> Any:

@@ -13,9 +13,15 @@ from .board import Running, Slot
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a job has to stop when it is asked to.
+STOP_GRACE = 5.0
+
 
 class Process:
-    """A forked child. `doomed` is the job for whose sake it was killed."""
+    """A forked child.
+
+    `doomed`: the job for whose sake it was killed. `stopping`: the job that was asked to stop, and until when it may take.
+    """
 
     def __init__(self, worker: str, slot: Slot, pid: int) -> None:
         self.worker = worker
@@ -23,6 +29,7 @@ class Process:
         self.pid = pid
         self.started = time.monotonic()
         self.doomed: Running | None = None
+        self.stopping: tuple[Running, float] | None = None
         self.released = 0
 
     @classmethod
@@ -51,8 +58,22 @@ class Process:
     def over_limit(self) -> Running | None:
         """The job that has run longer than it may, or None."""
         running = self.slot.running()
-        late = running is not None and running.limit > 0 and time.monotonic() > running.started + running.limit
-        return running if late else None
+        return running if running is not None and running.over_limit else None
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to stop, if it is the one that runs. `unstoppable` tells when it does not."""
+        running = self.slot.running()
+        if running is not None and running.job_id == job_id:
+            self.stopping = running, time.monotonic() + STOP_GRACE
+            self.slot.stop(running.number)
+            os.kill(self.pid, signal.SIGUSR1)
+
+    def unstoppable(self) -> Running | None:
+        """The job that was asked to stop and still runs, or None."""
+        if self.stopping is None or time.monotonic() < self.stopping[1]:
+            return None
+        asked, self.stopping = self.stopping[0], None
+        return asked if self.slot.running() == asked else None
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -22,6 +23,10 @@ from ..task import Task
 log = logging.getLogger(__name__)
 
 
+class Stopped(BaseException):
+    """Raised inside a job that was cancelled. No Exception, so that a job which catches those ends all the same."""
+
+
 class Runner:
     """Runs an app's jobs, one at a time, in the thread that calls it."""
 
@@ -30,6 +35,9 @@ class Runner:
         self._worker = worker
         self._codec = app.settings.codec
         self._loop: asyncio.Runner | None = None
+        self._running = False
+        self._asked = False
+        self._coroutine: asyncio.Task[Any] | None = None
         self._known: dict[bytes, tuple[Task[Any, Any], bool]] = {
             name.encode(): (task, inspect.iscoroutinefunction(task.func)) for name, task in app.tasks.items()
         }
@@ -54,16 +62,30 @@ class Runner:
         task, is_async = known
         token = enter(current)
         try:
+            self._running, self._asked = True, False
             result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
+            self._running = False
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
+            if self._asked:
+                return verdict.cancelled(job)
             log.info("job.failed id=%s task=%s attempt=%d", job.full_id, task.name, job.attempt, exc_info=error)
             return verdict.failed(job, describe(error), options)
         finally:
+            self._running = False
             leave(token)
         try:
             return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
         except (NotSerializable, PayloadTooLarge) as error:
             return verdict.dead(job, f"its result cannot be kept: {error}")
+
+    def stop(self) -> None:
+        """End the job that runs, if one does. Called by a signal's handler, in the thread that runs it."""
+        self._asked = self._running
+        if self._coroutine is not None:
+            self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
+        elif self._running:
+            self._running = False
+            raise Stopped
 
     def close(self) -> None:
         if self._loop is not None:
@@ -79,4 +101,11 @@ class Runner:
     def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.Runner()
-        return self._loop.run(task.func(*args, **kwargs))
+        try:
+            return self._loop.run(self._track(task.func(*args, **kwargs)))
+        finally:
+            self._coroutine = None
+
+    async def _track(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        self._coroutine = asyncio.current_task()
+        return await coroutine

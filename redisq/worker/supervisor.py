@@ -29,6 +29,7 @@ from ..retry import reconnect_delays
 from ..scripts import RELEASE
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
+from .orders import Orders
 from .process import Process
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Supervisor:
         self._start_at = 0.0
         self._renew_at = 0.0
         self._stops = 0
+        self._orders = Orders(app.settings, self._sources)
         self._woken, self._wake = socket.socketpair()
 
     def run(self) -> int:
@@ -102,6 +104,7 @@ class Supervisor:
     def _main(self, worker: str, slot: Slot) -> int:
         """In the child."""
         signal.set_wakeup_fd(-1)
+        self._orders.close()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._woken.close()
         self._wake.close()
@@ -128,12 +131,23 @@ class Supervisor:
                 self._watch(child)
         self._send_left()
         self._renew()
+        self._obey()
+
+    def _obey(self) -> None:
+        order = self._orders.next([child.worker for child in self._children])
+        for child in self._children:
+            if order is not None and order[0] == child.worker:
+                child.stop(order[1])
 
     def _watch(self, child: Process) -> None:
         late = child.over_limit()
         if late and child.doomed is None:
             log.warning("job.timeout id=%s limit=%gs: killing worker=%s", late.job_id, late.limit, child.worker)
             child.kill(doomed=late)
+            return
+        if stuck := child.unstoppable():
+            log.warning("job.unstoppable id=%s: killing worker=%s", stuck.job_id, child.worker)
+            child.kill(doomed=stuck)
             return
         running = child.slot.running()
         if running and running.number != child.released and time.monotonic() - running.started > GUARD_TIME:
@@ -178,7 +192,7 @@ class Supervisor:
         running = child.slot.running()
         commands: list[Command] = []
         blamed = ""
-        if child.doomed is not None and running is not None and running.number == child.doomed.number:
+        if child.doomed is not None and running == child.doomed and running.over_limit:
             commands += self._settling_late(child, running)
         elif child.doomed is None and running is not None and not self._stops:
             blamed = running.job_id

@@ -1,4 +1,4 @@
-"""The app of the fault tests: a task that takes a moment, and notes its starts and ends where no server can lose them."""
+"""The app of the fault tests: a task that takes a moment, and notes its starts and ends outside of any server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that runs is killed with -9, one after the other, while tasks run: each task still ends, with one result."""
+"""All that runs is killed with -9, one after the other, while tasks run: each still ends, with one result."""
 
 from __future__ import annotations
 

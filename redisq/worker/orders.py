@@ -1,0 +1,59 @@
+"""Orders to the children of a supervisor: which running job is to stop. Read beside everything else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import redis
+
+from .. import keys
+from ..claimed import Source
+from ..connection import LONGEST_BLOCK, LOST
+from ..settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds until the next attempt, when the server did not answer.
+PAUSE = 1.0
+
+
+class Orders:
+    """One connection that always waits for the next order."""
+
+    def __init__(self, settings: Settings, sources: Sequence[Source]) -> None:
+        self._link = settings.server.link()
+        self._sources = sources
+        self._waiting = False
+        self._not_before = 0.0
+
+    def next(self, workers: Sequence[str]) -> tuple[str, str] | None:
+        """The worker and the full id of a job that it is asked to stop, if an order has come."""
+        try:
+            if self._waiting and self._link.readable():
+                self._waiting = False
+                reply = self._link.receive(1)[0]
+                if isinstance(reply, list):
+                    return self._parse(reply[0].decode(), reply[1].decode())
+                if isinstance(reply, redis.ResponseError):
+                    self._not_before = time.monotonic() + PAUSE
+            if not self._waiting and workers and time.monotonic() >= self._not_before:
+                self._link.send([("BLPOP", *self._keys(workers), LONGEST_BLOCK)])
+                self._waiting = True
+        except LOST as error:
+            log.debug("orders.trouble error=%s", error)
+            self.close()
+        return None
+
+    def close(self) -> None:
+        self._link.close()
+        self._waiting = False
+        self._not_before = time.monotonic() + PAUSE
+
+    def _keys(self, workers: Sequence[str]) -> list[str]:
+        return [f"{source.base}{keys.NAMES['control']}{worker}" for source in self._sources for worker in workers]
+
+    def _parse(self, key: str, local_id: str) -> tuple[str, str]:
+        source = next(source for source in self._sources if key.startswith(source.base))
+        return key.rpartition(":")[2], f"{source.name}.{local_id}"
