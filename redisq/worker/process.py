@@ -20,7 +20,7 @@ STOP_GRACE = 5.0
 class Process:
     """A forked child.
 
-    `doomed`: the job for whose sake it was killed. `stopping`: the job that was asked to stop, and until when it may take.
+    `doomed`: the job for whose sake it was killed. `stopping`: the job that was asked to stop, and until when.
     """
 
     def __init__(self, worker: str, slot: Slot, pid: int) -> None:
