@@ -111,13 +111,13 @@ def _create_token(arguments: argparse.Namespace) -> int:
 
 
 def _relay(arguments: argparse.Namespace) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     config = settings.read()
     database = _database(config)
     app = redisq.load_app(config.app).replace(url=config.redis_url, patience=_RELAY_PATIENCE)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     Relay(database, app, migrations.feed(database), config.backlog).run(stop)
     return 0
 

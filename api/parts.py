@@ -119,11 +119,13 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, and come back when a signal has come and all has ended."""
         self._listen()
-        while not self._signals:
-            self._start()
-            self._look()
-            self.tick()
-        self._stop()
+        try:
+            while not self._signals:
+                self._start()
+                self._look()
+                self.tick()
+        finally:
+            self._stop()
 
     def _start(self) -> None:
         for part in [part for part in self._waiting if time.monotonic() >= part.due]:
@@ -133,7 +135,7 @@ class Supervisor:
             self._selector.register(process.output, selectors.EVENT_READ, process)
 
     def _stop(self) -> None:
-        self.say("up", "stopping")
+        self.say("up", "stopping; another Ctrl-C kills what has not ended yet")
         for process in self._running:
             process.tell(signal.SIGTERM)
         end = time.monotonic() + GRACE
@@ -156,8 +158,7 @@ class Supervisor:
                 self._running.remove(process)
                 self._waiting.append(process.part)
                 process.close()
-                if not self._signals:
-                    self.say("up", f"{process.part.name} ended ({cause}) and is started again")
+                self.say("up", f"{process.part.name} ended ({cause})")
 
     def _pass_on(self, process: Process) -> None:
         if process.output in self._selector.get_map():

@@ -46,8 +46,8 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
-        backoff = 0.0
-        idle = 0.0
+        backoff = idle = 0.0
+        _log.info("relay.started feed=%s", self._feed.name)
         while not stop.is_set():
             try:
                 self.collect(idle)
@@ -59,11 +59,12 @@ class Relay:
             except _FAILURES as error:
                 backoff = min(max(2 * backoff, 0.1), _MAX_BACKOFF)
                 _log.warning("relay.waiting seconds=%.1f error=%s", backoff, error)
-                stop.wait(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
+                stop.wait(backoff * random.uniform(0.5, 1.0))
             else:
                 if backoff:
                     _log.info("relay.recovered")
                 backoff = 0.0
+        _log.info("relay.stopped")
 
     def collect(self, timeout: float = 0.0) -> int:
         """Notes how jobs ended, in one transaction; waits up to `timeout` for the first. Answers how many."""

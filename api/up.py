@@ -11,6 +11,7 @@ import errno
 import fcntl
 import http.client
 import os
+import signal
 import socket
 import sys
 import time
@@ -88,6 +89,7 @@ def parts(listener: socket.socket) -> list[Part]:
     """What runs beside the server. The service inherits its socket: whoever calls while it restarts waits."""
     gunicorn = [sys.executable, "-P", "-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket"]
     gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--bind", f"fd://{listener.fileno()}"]
+    gunicorn += ["--graceful-timeout", "5"]  # who waits for a result does not hold up a Ctrl-C for long
     gunicorn += ["--log-level", "warning", "--access-logfile", "-", "--access-logformat", ACCESS_LOG]
     return [
         Part("api", gunicorn, fds=[listener.fileno()]),
@@ -185,7 +187,11 @@ def say(name: str, line: str) -> None:
     label = f"{name:>6} |"
     if sys.stdout.isatty():
         label = f"\033[{COLORS[name]}m{label}\033[0m"
-    print(label, line, flush=True)
+    try:
+        print(label, line, flush=True)
+    except BrokenPipeError:  # nobody reads any more, as after `up | head`: that is an order to stop
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        signal.raise_signal(signal.SIGTERM)
 
 
 def welcome(port: int, data: Path, database: str, demo: bool) -> None:
