@@ -162,4 +162,5 @@ def set_log_aside() -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # what is queued is nobody else's to read
     sys.exit(Keeper(sys.argv[1], sys.argv[2:]).run())

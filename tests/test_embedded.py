@@ -95,6 +95,8 @@ def test_it_keeps_every_acknowledged_write_and_listens_on_no_port(directory: Pat
         ]
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
         assert stat.S_IMODE((directory / "server.sock").stat().st_mode) == 0o700
+        (log,) = directory.glob("appendonlydir/*.incr.aof")
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_the_data_are_there_again(directory: Path) -> None:

@@ -23,6 +23,7 @@ from tests.servers import free_port
 from tests.waiting import alive, wait_until
 
 SLOW = 60.0  # seconds: for whatever a busy machine may need, never for what it is expected to
+PROGRAM = "import sys; from redisq_api.cli import main; sys.exit(main())"
 PS = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
 PARTS = {"api": "gunicorn", "relay": "redisq_api.cli", "worker": "redisq.cli", "keeper": "keeper.py"}
 
@@ -30,19 +31,19 @@ PARTS = {"api": "gunicorn", "relay": "redisq_api.cli", "worker": "redisq.cli", "
 class Up:
     """One `up` on a directory and a port; what it prints goes to a file."""
 
-    def __init__(self, data: Path, port: int, *options: str) -> None:
+    def __init__(self, data: Path, port: int, *options: str, **environ: str) -> None:
         self.data = data
         self.port = port
         self.output = data.parent / f"output-{port}"
         self._seen: set[int] = set()
-        command = "import sys; from redisq_api.cli import main; sys.exit(main())"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", command, "up", "--port", str(port), "--data", str(data), *options],
+                [sys.executable, "-c", PROGRAM, "up", "--port", str(port), "--data", str(data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=os.environ | environ,
             )
 
     def ready(self) -> Up:
@@ -98,6 +99,9 @@ class Up:
         with urllib.request.urlopen(request, timeout=SLOW) as response:
             return json.load(response)
 
+    def status(self, task: dict[str, Any]) -> str:
+        return str(self.call("GET", f"/api/v1/task/{task['id']}/status")["status"])
+
     def result(self, task: dict[str, Any]) -> Any:
         """Waits for it."""
 
@@ -115,8 +119,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Up
     """`start()` runs one in a new directory on a free port, `start(data=…, port=…)` one more time in the same place."""
     started: list[Up] = []
 
-    def run(*options: str, data: Path | None = None, port: int | None = None) -> Up:
-        up = Up(data or tmp_path_factory.mktemp("up") / "data", port or free_port(), *options)
+    def run(*options: str, data: Path | None = None, port: int | None = None, **environ: str) -> Up:
+        up = Up(data or tmp_path_factory.mktemp("up") / "data", port or free_port(), *options, **environ)
         started.append(up)
         return up
 
@@ -216,6 +220,46 @@ def test_ctrl_c_while_it_starts(start: Start) -> None:
     assert up.interrupt() in (0, 130)
     wait_until(lambda: not up.left())
     assert "Traceback" not in up.printed()
+
+
+NAPS = """
+import time
+import redisq
+app = redisq.RedisQ()
+
+@app.task(name="nap")
+def nap(input_param):
+    time.sleep(float(input_param))
+"""
+
+
+def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "naps.py").write_text(NAPS)
+    mine = {"PYTHONPATH": str(tmp_path), "REDISQ_APP": "naps:app"}
+    up = start("--demo", **mine).ready()
+    task = up.call("POST", "/api/v1/task/", "task=nap&input_param=100")
+    wait_until(lambda: up.status(task) == "running", SLOW)
+    up.look()
+    up.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "api ended" in up.printed(), SLOW)
+    assert up.process.poll() is None
+    assert up.interrupt() == 0
+    wait_until(lambda: not up.left())
+
+    again = start("--demo", data=up.data, port=up.port, **mine).ready()
+    assert again.status(task) in ("queued", "running")
+
+
+def test_it_stops_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "up", "--data", str(tmp_path / "data"), "--port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        wait_until(lambda: "redisq is up" in up.stdout.readline(), SLOW)
+        up.stdout.close()
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=SLOW) == 0
+        assert up.stderr.read() == ""
 
 
 def test_a_taken_port_is_one_clear_line(start: Start) -> None:
