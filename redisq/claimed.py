@@ -77,17 +77,22 @@ def succeeded(job: Claimed, result: bytes, options: RunOptions, follow: Sequence
     return Settlement(job, "s", result, int((options.result_ttl or 0) * 1000), follow)
 
 
+def _kept(error: str) -> bytes:
+    """The text of an error as it is kept. It may quote a file's name, and so hold what UTF-8 has no form for."""
+    return error[:LONGEST_ERROR].encode("utf-8", "backslashreplace")
+
+
 def failed(job: Claimed, error: str, options: RunOptions, retry_in: float | None = None) -> Settlement:
     """A failed attempt: retried, as long as attempts are left."""
     if job.attempt >= (options.max_attempts or 1):
         return dead(job, error)
     delay = retry.backoff(job.attempt, options.backoff or 0.0) if retry_in is None else retry_in
-    return Settlement(job, "r", error[:LONGEST_ERROR], int(delay * 1000))
+    return Settlement(job, "r", _kept(error), int(delay * 1000))
 
 
 def dead(job: Claimed, error: str) -> Settlement:
     """A failure that trying again would not mend."""
-    return Settlement(job, "f", error[:LONGEST_ERROR])
+    return Settlement(job, "f", _kept(error))
 
 
 def postponed(job: Claimed, error: str) -> Settlement:
@@ -95,7 +100,7 @@ def postponed(job: Claimed, error: str) -> Settlement:
     count = int(job.postponed or 0)
     if count >= retry.POSTPONEMENTS:
         return dead(job, error)
-    return Settlement(job, "p", error[:LONGEST_ERROR], int(retry.postponement(count) * 1000))
+    return Settlement(job, "p", _kept(error), int(retry.postponement(count) * 1000))
 
 
 def released(job: Claimed) -> Settlement:

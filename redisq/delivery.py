@@ -16,8 +16,13 @@ from .scripts import TOLD
 
 
 def describe(error: BaseException | str) -> str:
-    """An error as one text."""
-    return error if isinstance(error, str) else f"{type(error).__name__}: {error}".rstrip(": ")
+    """An error as one text, also one that cannot say what it is."""
+    if isinstance(error, str):
+        return error
+    try:
+        return f"{type(error).__name__}: {error}".rstrip(": ")
+    except Exception:
+        return type(error).__name__
 
 
 class Delivery:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import Any
 
 import msgspec
@@ -15,7 +16,6 @@ from ..app import RedisQ
 from ..claimed import Claimed, Settlement
 from ..current import CurrentJob, enter, leave
 from ..delivery import describe
-from ..errors import NotSerializable, PayloadTooLarge
 from ..job import WIRE
 from ..options import RunOptions
 from ..task import Task
@@ -53,7 +53,8 @@ class Runner:
             return verdict.postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
         known = self._known.get(job.task or b"")
         if known is None:
-            return verdict.postponed(job, f"no task {(job.task or b'').decode()!r} is registered with this worker")
+            name = (job.task or b"").decode(errors="backslashreplace")
+            return verdict.postponed(job, f"no task {name!r} is registered with this worker")
         try:
             args, kwargs = self._arguments(job)
         except ValueError as error:
@@ -75,8 +76,8 @@ class Runner:
             leave(token)
         try:
             return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
-        except (NotSerializable, PayloadTooLarge) as error:
-            return verdict.dead(job, f"its result cannot be kept: {error}")
+        except Exception as error:  # a user's codec, or a result that lies about what it is, may raise anything
+            return verdict.dead(job, f"its result cannot be kept: {describe(error)}")
 
     def stop(self) -> None:
         """End the job that runs, if one does. Called by a signal's handler, in the thread that runs it."""
@@ -102,7 +103,8 @@ class Runner:
         if self._loop is None:
             self._loop = asyncio.Runner()
         try:
-            return self._loop.run(self._track(task.func(*args, **kwargs)))
+            # a copy for each: left alone, asyncio runs all of them in the first one's context
+            return self._loop.run(self._track(task.func(*args, **kwargs)), context=copy_context())
         finally:
             self._coroutine = None
 
