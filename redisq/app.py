@@ -12,10 +12,10 @@ from .codec import JSON, Codec
 from .connection import PATIENCE, Server
 from .consumer import Consumers
 from .consuming import ClaimableQueue
-from .errors import DurabilityUnsupported, InvalidOption, TaskNameTaken
+from .errors import InvalidOption, TaskNameTaken
 from .feed import Feed
 from .job import Job
-from .options import RunOptions
+from .options import DURABILITIES, RunOptions
 from .settings import Retention, Settings
 from .task import Task
 
@@ -45,13 +45,15 @@ class RedisQ:
         patience: float = PATIENCE,
         retention: Retention | None = None,
     ) -> None:
-        if durability is not None:
-            raise DurabilityUnsupported(f"durability={durability!r} is not there yet")
+        if durability not in DURABILITIES:
+            raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
         if not 0.1 <= lease <= 86400:
             raise InvalidOption(f"lease: seconds from 0.1 to 86400, not {lease!r}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
-        self.settings = Settings(Server(url), namespace, codec or JSON(), lease, patience, retention or Retention())
+        self.settings = Settings(
+            Server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
+        )
         self._tasks: dict[str, Task[Any, Any]] = {}
         self._consumers = Consumers(self.settings)
         self._queues: dict[str, ClaimableQueue] = {}
@@ -127,6 +129,7 @@ class RedisQ:
             url or mine.server.url,
             lease=mine.lease if lease is None else lease,
             codec=mine.codec,
+            durability=mine.durability,
             namespace=mine.namespace,
             patience=mine.patience if patience is None else patience,
             retention=mine.retention,

@@ -7,9 +7,11 @@ number.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +37,10 @@ PATIENCE = 10.0
 
 SCHEMES = ("redis", "rediss", "unix", "embedded")
 LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+
+class NotKnown(Exception):
+    """What a call needs is not known of the server that would have got it; nothing was sent."""
 
 
 class CallLost(ServerUnavailable):
@@ -71,13 +77,20 @@ def check_url(url: str) -> str:
 
 
 class Link:
-    """One connection, used by one thread. `loaded`: digests of scripts that its server has."""
+    """One connection at a time, used by one thread. `connect` makes it, and makes another after a loss.
 
-    def __init__(self, connection: Any, loaded: set[str] | None = None) -> None:
+    `known`: what is known of the server, such as digests of scripts that it has; whoever connects empties it.
+    """
+
+    def __init__(self, connect: Callable[[], Any], known: set[str], connection: Any = None) -> None:
+        self._connect = connect
+        self._known = known
         self._connection = connection
-        self._loaded = set() if loaded is None else loaded
 
     def send(self, commands: Sequence[Command]) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+            self._connection.connect()
         self._connection.send_packed_command([b"".join(self._connection.pack_commands(commands))])
 
     def receive(self, count: int) -> list[Any]:
@@ -91,18 +104,18 @@ class Link:
         return replies
 
     def round_trip(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one write and read their replies. A script that the server lacks is sent along, or sent
-        after.
+        """Send commands in one write and read their replies.
+
+        A script that the server is not known to have is sent along, so that nothing waits in front of it in vain.
         """
-        wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
         try:
-            replies = self._exchange(commands, wanted - self._loaded)
+            replies = self._exchange(commands)
             missing = [i for i, reply in enumerate(replies) if isinstance(reply, redis.exceptions.NoScriptError)]
             if missing:  # somebody emptied the script cache
-                again = self._exchange([commands[i] for i in missing], {commands[i][1] for i in missing})
+                self._known.clear()
+                again = self._exchange([commands[i] for i in missing])
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
-            self._loaded |= wanted
         except BaseException:
             self.close()
             raise
@@ -110,63 +123,71 @@ class Link:
             self.close()  # this server is no primary any more: find out who is
         return replies
 
-    def _exchange(self, commands: Sequence[Command], scripts: set[str]) -> list[Any]:
-        loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in scripts]
-        self.send([*loads, *commands])
-        replies = self.receive(len(loads) + len(commands))
-        return replies[len(loads) :]
-
     def readable(self, timeout: float = 0.0) -> bool:
         """Whether a reply has begun to arrive."""
-        return bool(self._connection.can_read(timeout))
+        return self._connection is not None and bool(self._connection.can_read(timeout))
 
     def close(self) -> None:
-        self._connection.disconnect()
-        self._loaded.clear()  # the server that answers next may be another
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._connection = None
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
+        loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known]
+        self.send([*loads, *commands])
+        replies = self.receive(len(loads) + len(commands))
+        self._known.update(wanted)
+        return replies[len(loads) :]
 
 
 class Server:
-    """Connections to a server by URL. Opens none before the first call; threads and forks may share it."""
+    """Connections to a server by URL. Opens none before the first call; threads and forks may share it.
+
+    `known`: what is known of the server: digests of scripts, and the durability that it gives. Empty after a reconnect.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = check_url(url)
+        self.known: set[str] = set()
         self._pool: redis.ConnectionPool | None = None
-        self._loaded: set[str] = set()
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Server {redact(self.url)}>"
 
     def link(self) -> Link:
         """A connection of the caller's own; it connects when it is first used, and again after it was lost."""
-        return Link(self._connections().make_connection())
+        times = count()
+        return Link(lambda: self._connections(anew=next(times) > 0).make_connection(), self.known)
 
-    def call(self, commands: Sequence[Command], patience: float = PATIENCE) -> list[Any]:
+    def call(self, commands: Sequence[Command], patience: float = PATIENCE, needs: str | None = None) -> list[Any]:
         """Answers of the commands, sent in one write, on a connection of the pool.
 
         Sent again for `patience` seconds while no answer comes: CallLost then. An error that the server answered is in
-        its place in the list.
+        its place in the list. NotKnown, before anything is sent, if `needs` is not among what is known of the server.
         """
-        deadline, sent = time.monotonic() + patience, False
+        deadline, sent, anew = time.monotonic() + patience, False, False
         for delay in reconnect_delays(longest=1.0):
-            pool, connection, replies = self._connections(), None, None
+            pool, connection, replies = self._connections(anew), None, None
             try:
                 connection = pool.get_connection()
-                replies = Link(connection, self._loaded).round_trip(commands)
+                if needs and needs not in self.known and not sent:
+                    raise NotKnown(needs)
+                replies = Link(pool.make_connection, self.known, connection).round_trip(commands)
             except LOST as error:
                 # a server that says that it is loading has executed nothing
                 sent = sent or (connection is not None and not isinstance(error, redis.BusyLoadingError))
+                anew = True
                 if time.monotonic() + delay > deadline:
                     raise CallLost(f"no answer from {redact(self.url)}: {error}", sent) from error
-                self._forget()
             finally:
                 if connection is not None:
                     pool.release(connection)
             refusal = next((reply for reply in replies or () if isinstance(reply, redis.ResponseError)), None)
-            if sent and refusal is not None:
-                raise CallLost(
-                    f"refused when sent again: {refusal}", sent
-                ) from refusal  # the first may have been executed
+            if sent and refusal is not None:  # the first may have been executed
+                raise CallLost(f"refused when sent again: {refusal}", sent) from refusal
             if replies is not None:
                 return replies
             time.sleep(delay)
@@ -177,12 +198,15 @@ class Server:
         if self._pool is not None:
             self._pool.disconnect()
 
-    def _connections(self) -> redis.ConnectionPool:
-        pool = self._pool
-        if pool is None:
+    def _connections(self, anew: bool = False) -> redis.ConnectionPool:
+        """The pool. `anew`: after a loss; an embedded server may have to be started again."""
+        if self._pool is None or (anew and self.url.startswith("embedded:")):
+            if self._pid != os.getpid():  # a lock that another thread held at a fork stays locked in the child
+                self._pid, self._lock = os.getpid(), threading.Lock()
             with self._lock:
-                pool = self._pool = self._pool or self._make_pool()
-        return pool
+                if self._pool is None or anew:
+                    self._pool = self._make_pool()
+        return self._pool
 
     def _make_pool(self) -> redis.ConnectionPool:
         url = embedded.connect(urlsplit(self.url).path) if self.url.startswith("embedded:") else self.url
@@ -191,6 +215,7 @@ class Server:
                 url,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),
+                redis_connect_func=self._on_connect,
                 socket_timeout=SOCKET_TIMEOUT,
                 socket_connect_timeout=CONNECT_TIMEOUT,
                 max_connections=2**31,
@@ -198,7 +223,6 @@ class Server:
         except ValueError as error:
             raise InvalidURL(f"not a server's URL: {error}") from None
 
-    def _forget(self) -> None:
-        """After a loss, look the server up anew: an embedded one may have to be started again."""
-        if self.url.startswith("embedded:"):
-            self._pool = None
+    def _on_connect(self, connection: Any) -> None:
+        self.known.clear()
+        connection.on_connect()

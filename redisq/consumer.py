@@ -154,6 +154,8 @@ class LeaseKeeper:
         self._stopped = threading.Event()
 
     def watch(self, consumer: Consumer) -> None:
+        if self._pid != os.getpid():  # a lock that another thread held at a fork stays locked in the child
+            self._lock = threading.Lock()
         with self._lock:
             if self._pid != os.getpid():
                 self._pid, self._stopped = os.getpid(), threading.Event()

@@ -5,6 +5,7 @@ RedisQError
 ├── ServerUnavailable        the server could not be reached: nothing was sent, or sending it again is safe
 ├── EnqueueUnknown           sent, and no answer came: enqueue again under `job_id` to find out
 ├── DurabilityUnsupported    the server cannot give the durability that was asked for: nothing was enqueued
+├── NotDurable               enqueued under `job_id`, but not known to be as safe as was asked for
 ├── FeedFull                 the feed that the job names has too many unread entries: nothing was enqueued
 ├── InvalidName              (ValueError) a queue, feed or task name, or a job id, that cannot be one
 ├── InvalidOption            (ValueError) an option with a value that makes no sense
@@ -52,6 +53,15 @@ class EnqueueUnknown(RedisQError):
 
 class DurabilityUnsupported(RedisQError):
     """The server cannot give the durability that was asked for. Nothing was enqueued."""
+
+
+class NotDurable(RedisQError):
+    """Enqueued, but not known to be as safe as was asked for. `job_id` and `job_ids` as in EnqueueUnknown."""
+
+    def __init__(self, message: str, job_ids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.job_ids = job_ids
+        self.job_id = job_ids[0]
 
 
 class FeedFull(RedisQError):

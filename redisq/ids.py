@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import threading
@@ -13,6 +14,15 @@ _RANDOM_BITS = 60
 
 _lock = threading.Lock()
 _last = 0
+
+
+def _after_fork() -> None:
+    """A lock that another thread held at a fork stays locked in the child."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def new_id() -> str:

@@ -47,19 +47,21 @@ DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends. See RunOptions for
-    `run`.
+    """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends.
+
+    `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions.
     """
 
     delay: float = 0.0
     job_id: str | None = None
     feed: str | None = None
+    durability: str | msgspec.UnsetType | None = msgspec.UNSET
     run: RunOptions = RunOptions()
 
     def with_(self, **changes: Any) -> CallOptions:
         """A copy with other values, which are checked: InvalidOption, InvalidName."""
         run = {name: changes.pop(name) for name in tuple(changes) if name in RunOptions.__struct_fields__}
-        unknown = changes.keys() - {"delay", "job_id", "feed"}
+        unknown = changes.keys() - {"delay", "job_id", "feed", "durability"}
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
         if run:
@@ -71,6 +73,8 @@ class CallOptions(msgspec.Struct, frozen=True):
             check_job_id(options.job_id)
         if options.feed is not None:
             check_name(options.feed, "feed")
+        if options.durability is not msgspec.UNSET and options.durability not in DURABILITIES:
+            raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {options.durability!r}")
         return options
 
 

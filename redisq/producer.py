@@ -8,13 +8,15 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import redis
+from msgspec import UNSET
 
+from . import durability as durable
 from . import keys
 from .connection import CallLost, Command, evalsha
 from .errors import EnqueueUnknown, FeedFull, ServerRefused
 from .ids import new_id
 from .job import Home, Job, decode, encode
-from .options import CallOptions
+from .options import DURABILITIES, CallOptions
 from .scripts import ENQUEUE
 from .settings import Settings
 
@@ -62,21 +64,40 @@ class Producer:
             yield from self.send(batch)
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
-        """Enqueue in one round trip. EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull."""
-        args: list[Any] = ["0", self._settings.retention.feed]
+        """Enqueue in one round trip.
+
+        EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull, DurabilityUnsupported, NotDurable.
+        """
+        server, patience = self._settings.server, self._settings.patience
+        ids = tuple(job.local_id for job in jobs)
+        durability = self._durability(jobs)
+        args: list[Any] = ["1" if durability else "0", self._settings.retention.feed]
         sent_fields = [encode(job.task, job.body, job.options) for job in jobs]
         for job, fields in zip(jobs, sent_fields, strict=True):
             args += spec(job, fields)
-        commands = [*self._announce(), evalsha(ENQUEUE, [self._base], args)]
+        announce = self._announce()
+        commands = [*announce, evalsha(ENQUEUE, [self._base], args)]
         try:
-            answers = self._settings.server.call(commands, self._settings.patience)[-1]
+            if durability:
+                replies = durable.call(server, durability, commands, patience)
+            else:
+                replies = server.call(commands, patience)
         except CallLost as error:
             if error.sent:
-                raise EnqueueUnknown(str(error), tuple(job.local_id for job in jobs)) from error.__cause__
+                raise EnqueueUnknown(str(error), ids) from error.__cause__
             raise
+        answers = replies[len(announce)]
         if isinstance(answers, redis.ResponseError):
             raise ServerRefused(str(answers)) from answers
+        if durability:
+            durable.confirm(server, durability, replies, ids, patience)
         return [self._job(*row) for row in zip(jobs, sent_fields, answers, strict=True)]
+
+    def _durability(self, jobs: Sequence[NewJob]) -> str | None:
+        """The most that one of them asks for."""
+        asked = {job.options.durability for job in jobs}
+        wanted = {self._settings.durability if one is UNSET else one for one in asked}
+        return next((durability for durability in reversed(DURABILITIES) if durability in wanted), None)
 
     def _announce(self) -> list[Command]:
         now = time.monotonic()

@@ -41,3 +41,4 @@ class Settings(msgspec.Struct, frozen=True, eq=False):
     lease: float
     patience: float
     retention: Retention
+    durability: str | None = None
