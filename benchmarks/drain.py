@@ -1,0 +1,145 @@
+"""Draining no-op jobs: one worker, beside what bare Redis clients do for the same moves.
+
+The worker keeps a record and a result of each job, holds a lease, and loses nothing when it is killed. The others only
+move an item to a second list, run a function, and remove the item.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from resp import Resp, pack
+from runs import Figures, Run, options
+from servers import Server
+from tasks import app, noop
+from workers import Worker
+
+from redisq import RedisQ, keys
+
+PIPELINE = 100
+#: About as long as a job's id and arguments together.
+ITEM = b"x" * 100
+
+
+class Drain:
+    """The ways to drain, each called once a round."""
+
+    def __init__(self, server: Server, worker: Worker, jobs: int) -> None:
+        self.server = server
+        self.worker = worker
+        self.jobs = jobs
+        self.app: RedisQ = app.replace(url=server.url)
+        self.queue = self.app.queue("bench")
+        self.client = redis.Redis(port=server.port)
+        self.raw = Resp(server.port)
+
+    def redisq(self) -> Figures:
+        """The clock runs from the first claim to the last settlement, as the server noted them."""
+        ended = self.queue.base + keys.NAMES["ended"]
+        self.queue.pause()
+        self.server.control("DEL", ended)
+        self.app.tasks["tasks.noop"].enqueue_many([((), {})] * self.jobs)
+        worker, server = self.worker.cpu(), self.server.cpu()
+        self.queue.resume()
+        self.worker.wait(lambda: self.server.control("LLEN", ended) >= self.jobs)
+        worker, server = self.worker.cpu() - worker, self.server.cpu() - server
+        first, last = (self._times(ended, index) for index in (-1, 0))
+        self._forget()
+        return self._figures(self.jobs, last[1] - first[0], worker, server)
+
+    def plain(self) -> Figures:
+        """One item at a time, each acknowledged."""
+
+        def drain(items: int) -> None:
+            for _ in range(items):
+                item: Any = self.client.blmove("plain", "held", 0, "RIGHT", "LEFT")
+                noop()
+                self.client.lrem("held", 1, item)
+
+        return self._bare(max(1, int(self.jobs * 0.1)), drain)
+
+    def piped(self) -> Figures:
+        """redis-py, a hundred items in a pipeline."""
+
+        def drain(items: int) -> None:
+            for _ in range(items // PIPELINE):
+                pipe = self.client.pipeline(transaction=False)
+                for _ in range(PIPELINE):
+                    pipe.lmove("plain", "held", "RIGHT", "LEFT")
+                taken = pipe.execute()
+                pipe = self.client.pipeline(transaction=False)
+                for item in taken:
+                    noop()
+                    pipe.lrem("held", 1, item)
+                pipe.execute()
+
+        return self._bare(self.jobs, drain)
+
+    def raw_piped(self) -> Figures:
+        """A socket and packed bytes, a hundred items in a write."""
+        take = pack("LMOVE", "plain", "held", "RIGHT", "LEFT") * PIPELINE
+
+        def drain(items: int) -> None:
+            for _ in range(items // PIPELINE):
+                taken = self.raw.exchange(take, PIPELINE)
+                for _ in taken:
+                    noop()
+                self.raw.exchange(b"".join(pack("LREM", "held", 1, item) for item in taken), PIPELINE)
+
+        return self._bare(self.jobs, drain)
+
+    def _bare(self, items: int, drain: Callable[[int], None]) -> Figures:
+        self.server.control("DEL", "plain", "held")
+        items -= items % PIPELINE
+        for _ in range(items // PIPELINE):
+            self.raw.exchange(pack("LPUSH", "plain", *[ITEM] * PIPELINE), 1)
+        server, client, began = self.server.cpu(), time.process_time(), time.perf_counter()
+        drain(items)
+        seconds, client = time.perf_counter() - began, time.process_time() - client
+        server = self.server.cpu() - server
+        assert self.server.control("EXISTS", "plain", "held") == 0
+        return self._figures(items, seconds, client, server)
+
+    def _figures(self, jobs: int, seconds: float, client: float, server: float) -> Figures:
+        return {"jobs/s": jobs / seconds, "client us/job": client / jobs * 1e6, "server us/job": server / jobs * 1e6}
+
+    def _times(self, ended: str, index: int) -> tuple[float, float]:
+        """When the job at this place among the ended ones was claimed, and when it had ended, in seconds."""
+        job = self.queue.base + keys.NAMES["job"] + self.server.control("LINDEX", ended, index).decode()
+        claimed, end = self.server.control("HMGET", job, "c", "z")
+        return int(claimed) / 1000, int(end) / 1000
+
+    def _forget(self) -> None:
+        """Delete the records: rounds are to be alike."""
+        self.server.control("UNLINK", *self.server.control("KEYS", self.queue.base + keys.NAMES["job"] + "*"))
+
+
+def main() -> int:
+    parser = options(__doc__, jobs=20_000, rounds=5)
+    parser.add_argument("--processes", type=int, default=1, help="of the worker (default: 1)")
+    args = parser.parse_args()
+    with Server(args.server) as server, Worker(server.url, processes=args.processes) as worker:
+        drain = Drain(server, worker, args.jobs)
+        drain.redisq()  # the worker starts, and finds its pace
+        run = Run(args, server.version)
+        name = f"redisq, {args.processes} process{'es' * (args.processes > 1)}"
+        run.take_turns(
+            {
+                name: drain.redisq,
+                "redis-py, one by one": drain.plain,
+                f"redis-py, pipelines of {PIPELINE}": drain.piped,
+                f"raw socket, pipelines of {PIPELINE}": drain.raw_piped,
+            }
+        )
+    run.show("jobs/s", name)
+    if args.save:
+        run.save("drain" if args.processes == 1 else f"drain-{args.processes}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What the timed benchmarks share: options, rounds, the table that is printed and the file that keeps it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import redis
+
+RESULTS = Path(__file__).parent / "results"
+
+Figures = dict[str, float]
+
+
+def options(description: str | None, jobs: int, rounds: int) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--jobs", type=int, default=jobs, help=f"jobs in a round (default: {jobs})")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"default: {rounds}")
+    parser.add_argument("--server", choices=("valkey", "redis"), default="valkey", help="default: valkey, of the wheel")
+    parser.add_argument("--save", action="store_true", help="keep the figures in benchmarks/results/")
+    return parser
+
+
+class Run:
+    """Figures by way and round. The ways take turns in each round, since other work on the machine comes and goes."""
+
+    def __init__(self, args: argparse.Namespace, version: str) -> None:
+        self.args = args
+        self.version = version
+        self.load: list[float] = []
+        self.rounds: dict[str, list[Figures]] = {}
+
+    def take_turns(self, ways: dict[str, Callable[[], Figures]]) -> None:
+        for _ in range(self.args.rounds):
+            self.load.append(round(os.getloadavg()[0], 2))
+            for name, way in ways.items():
+                self.rounds.setdefault(name, []).append(way())
+                print(".", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+
+    def median(self, name: str, figure: str) -> float:
+        return statistics.median(self._values(name, figure))
+
+    def ratio(self, name: str, other: str, figure: str) -> float:
+        """The median over the rounds of one way's figure by another's in the same round."""
+        pairs = zip(self._values(name, figure), self._values(other, figure), strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
+
+    def show(self, figure: str, name: str) -> None:
+        """Medians of all figures, and the ratio of `name` to each way in one of them."""
+        names = list(dict.fromkeys(key for rounds in self.rounds.values() for key in rounds[0]))
+        print(f"{self.version}, {machine()}, load {min(self.load)} to {max(self.load)}, {len(self.load)} rounds")
+        print(f"{'medians':34}" + "".join(f"{key:>19}" for key in [*names, "range", "ratio"]))
+        for way, rounds in self.rounds.items():
+            medians = [f"{self.median(way, key):19,.4g}" if key in rounds[0] else " " * 19 for key in names]
+            values = self._values(way, figure)
+            ratio = f"{self.ratio(name, way, figure):19.2f}"
+            print(f"{way:34}" + "".join(medians) + f"{f'{min(values):,.4g}-{max(values):,.4g}':>19}" + ratio)
+
+    def save(self, benchmark: str) -> None:
+        data = {
+            "benchmark": benchmark,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit(),
+            "machine": machine(),
+            "server": self.version,
+            "redis-py": redis.__version__,
+            "python": platform.python_version(),
+            "jobs": self.args.jobs,
+            "load at each round's start": self.load,
+            "medians": {
+                way: {key: round(self.median(way, key), 3) for key in rounds[0]} for way, rounds in self._items()
+            },
+            "rounds": {
+                way: [{key: round(value, 3) for key, value in one.items()} for one in rounds]
+                for way, rounds in self._items()
+            },
+        }
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{benchmark}.json").write_text(json.dumps(data, indent=1) + "\n")
+
+    def _items(self) -> Iterator[tuple[str, list[Figures]]]:
+        return iter(self.rounds.items())
+
+    def _values(self, name: str, figure: str) -> list[float]:
+        return [figures[figure] for figures in self.rounds[name]]
+
+
+def machine() -> str:
+    """In general terms."""
+    return f"{os.cpu_count()} cores{_virtual()}, {platform.machine()}, {platform.system()}"
+
+
+def _virtual() -> str:
+    file = Path("/proc/cpuinfo")
+    return " (virtual)" if file.exists() and " hypervisor" in file.read_text() else ""
+
+
+def commit() -> str:
+    """The checkout's, with a + if the library was changed since."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=RESULTS.parent, capture_output=True, text=True, check=False
+        ).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "../redisq") else "")

@@ -1,0 +1,60 @@
+"""A worker as users start it, for one benchmark; and how much processor time it has used (on Linux)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+TIMEOUT = 120.0
+PAUSE = 0.02
+
+
+class Worker:
+    """`redisq-worker` for these queues, as a context manager."""
+
+    def __init__(self, url: str, queues: str = "bench", processes: int = 1, **environment: str) -> None:
+        command = [sys.executable, "-m", "redisq.cli", "--app", "tasks:app", "--url", url, "--queues", queues]
+        command += ["--processes", str(processes), "--log-level", "warning"]
+        here = str(Path(__file__).parent)
+        env = os.environ | {"PYTHONPATH": here} | environment
+        self._process = subprocess.Popen(command, env=env)
+
+    def cpu(self) -> float:
+        """Seconds of processor time of the supervisor and its children, all threads."""
+        pids = [self._process.pid, *children(self._process.pid)]
+        return (
+            sum(_nanoseconds(schedstat) for pid in pids for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+            / 1e9
+        )
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Until it is true. An error if the worker ends before, or if it takes too long."""
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("the worker does not do its work")
+            time.sleep(PAUSE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+def _nanoseconds(schedstat: Path) -> int:
+    return int(schedstat.read_text().split()[0])
