@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 from runs import Figures, Run, options
@@ -83,7 +84,8 @@ def bare_worker(port: int, fifo: Path) -> Iterator[None]:
         try:
             client = redis.Redis(port=port)
             stamps = os.open(fifo, os.O_WRONLY)
-            while (item := int(client.brpop(["bare"])[1])) >= 0:
+            popped: Any
+            while (popped := client.brpop(["bare"])) and (item := int(popped[1])) >= 0:
                 if item:
                     os.write(stamps, STAMP.pack(item, time.monotonic_ns()))
                 else:
@@ -106,8 +108,7 @@ def main() -> int:
         stamps = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
         os.set_blocking(stamps, True)
         keep_open = os.open(fifo, os.O_WRONLY)  # a read before the first writer comes would be an end of file
-        environment = {STAMPS: str(fifo)}
-        with bare_worker(server.port, fifo), Worker(server.url, queues="urgent,bench", **environment):
+        with bare_worker(server.port, fifo), Worker(server.url, queues="urgent,bench", environment={STAMPS: str(fifo)}):
             pairs = Pairs(server, stamps, args.jobs)
             pairs.app.tasks["tasks.double"].enqueue(1).wait(30.0)  # the worker is there
             run = Run(args, server.version)

@@ -9,7 +9,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class Run:
             print(f"{way:34}" + "".join(medians) + f"{f'{min(values):,.4g}-{max(values):,.4g}':>19}" + ratio)
 
     def save(self, benchmark: str) -> None:
+        items = self.rounds.items()
         data = {
             "benchmark": benchmark,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -76,19 +77,11 @@ class Run:
             "python": platform.python_version(),
             "jobs": self.args.jobs,
             "load at each round's start": self.load,
-            "medians": {
-                way: {key: round(self.median(way, key), 3) for key in rounds[0]} for way, rounds in self._items()
-            },
-            "rounds": {
-                way: [{key: round(value, 3) for key, value in one.items()} for one in rounds]
-                for way, rounds in self._items()
-            },
+            "medians": {way: {key: round(self.median(way, key), 3) for key in rounds[0]} for way, rounds in items},
+            "rounds": {way: [_rounded(figures) for figures in rounds] for way, rounds in items},
         }
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / f"{benchmark}.json").write_text(json.dumps(data, indent=1) + "\n")
-
-    def _items(self) -> Iterator[tuple[str, list[Figures]]]:
-        return iter(self.rounds.items())
 
     def _values(self, name: str, figure: str) -> list[float]:
         return [figures[figure] for figures in self.rounds[name]]
@@ -106,10 +99,13 @@ def _virtual() -> str:
 
 def commit() -> str:
     """The checkout's, with a + if the library was changed since."""
+    return _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "--", "../redisq") else "")
 
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=RESULTS.parent, capture_output=True, text=True, check=False
-        ).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", "../redisq") else "")
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _rounded(figures: Figures) -> Figures:
+    return {name: round(value, 3) for name, value in figures.items()}

@@ -19,20 +19,19 @@ PAUSE = 0.02
 class Worker:
     """`redisq-worker` for these queues, as a context manager."""
 
-    def __init__(self, url: str, queues: str = "bench", processes: int = 1, **environment: str) -> None:
+    def __init__(
+        self, url: str, queues: str = "bench", processes: int = 1, environment: dict[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "redisq.cli", "--app", "tasks:app", "--url", url, "--queues", queues]
         command += ["--processes", str(processes), "--log-level", "warning"]
-        here = str(Path(__file__).parent)
-        env = os.environ | {"PYTHONPATH": here} | environment
-        self._process = subprocess.Popen(command, env=env)
+        path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path} | (environment or {}))
 
     def cpu(self) -> float:
         """Seconds of processor time of the supervisor and its children, all threads."""
         pids = [self._process.pid, *children(self._process.pid)]
-        return (
-            sum(_nanoseconds(schedstat) for pid in pids for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-            / 1e9
-        )
+        threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Until it is true. An error if the worker ends before, or if it takes too long."""
@@ -54,7 +53,3 @@ class Worker:
 
 def children(pid: int) -> list[int]:
     return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
-
-
-def _nanoseconds(schedstat: Path) -> int:
-    return int(schedstat.read_text().split()[0])
