@@ -7,8 +7,9 @@ from typing import Any
 
 from . import keys
 from .claimed import Claimed
+from .codec import MAX_PAYLOAD
 from .connection import evalsha
-from .errors import InvalidOption, LeaseLost, NoCurrentJob
+from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
 from .job import Job, decode, encode
 from .options import CallOptions
@@ -16,6 +17,10 @@ from .producer import NewJob, spec
 from .queue import Queue
 from .scripts import PROGRESS
 from .settings import Settings
+
+#: The most that one job may enqueue with its own success: calls, and bytes of their arguments.
+MOST_FOLLOW_UPS = 1000
+MOST_BYTES = MAX_PAYLOAD
 
 _current: ContextVar[CurrentJob | None] = ContextVar("redisq_current_job", default=None)
 
@@ -33,6 +38,8 @@ class CurrentJob:
         self._claimed = claimed
         self._forward: list[bytes] = []
         self._put: list[Any] = []
+        self._count = 0
+        self._bytes = 0
         self.args = args
         self.kwargs = kwargs
 
@@ -72,12 +79,17 @@ class CurrentJob:
         job's queue.
 
         In another queue it comes to be a little later, at least once, by its id. Until then it is not to be found.
+        PayloadTooLarge for more than a thousand, or than 4 MiB of arguments in all: have one of them enqueue the rest.
         """
         name, queue, options = task, self.queue, CallOptions()
         if not isinstance(task, str):
             name, queue, options = task.target()
         keys.check_task(name)
         new = NewJob.make(name, self._settings.codec.encode([args, kwargs]), options)
+        self._count += 1
+        self._bytes += len(new.body)
+        if self._count > MOST_FOLLOW_UPS or self._bytes > MOST_BYTES:
+            raise PayloadTooLarge(f"one job may enqueue {MOST_FOLLOW_UPS} calls and {MOST_BYTES} bytes of arguments")
         fields = encode(new.task, new.body, new.options)
         if queue == self.queue:
             self._put += spec(new, fields)

@@ -1,10 +1,26 @@
+local function is_id(entry) return #entry > 0 and #entry <= 128 and not entry:find('[^%w_.:-]') end
+
+-- Whether an entry is an id, and its record one whose numbers can be read: d, v, e, a and u of claim.lua's row.
+local function is_sound(id, job)
+  if job.err or not job[3] then return false end
+  local d, v, e, a, u = job[2] or '0', job[3], job[7] or '', job[8] or '0', job[9] or '0'
+  if v == '' or d == '' or e == '' or a == '' or u == '' then return false end
+  if #e > 14 or #d > 14 or #v + #a + #u > 14 then return false end
+  return not (v .. d .. e .. a .. u):find('%D') and is_id(id)
+end
+
 -- Puts an entry that names no readable job into the dead letters, with its bytes. One that cannot be an id gets one.
 local function bury(q, now, entry, record)
   local id, why = entry, 'no record of this job was found'
-  if record.err or entry == '' or #entry > 128 or entry:find('[^%w_.:-]') then
+  if record.err or not is_id(entry) then
     id = 'garbage-' .. now .. '-' .. redis.sha1hex(entry):sub(1, 12)
     why = record.err and 'not a job: ' .. record.err or 'not a job id'
+    if not record.err then redis.pcall('RENAME', q .. KEY.job .. entry, q .. KEY.job .. id) end
+  elseif redis.call('HEXISTS', q .. KEY.job .. id, 'v') == 1 then
+    why = 'its record cannot be read'
   end
-  redis.call('HSET', q .. KEY.job .. id, 'v', 1, 'e', now, 'z', now, 's', 'f', 'x', why, 'b', entry)
   redis.call('ZADD', q .. KEY.dead, now, id)
+  redis.call('HDEL', q .. KEY.job .. id, 'd', 'a', 'u', 'k', 'q', 'p', 'c', 'w')
+  redis.call('HSET', q .. KEY.job .. id, 'v', 1, 'e', now, 'z', now, 's', 'f', 'x', why)
+  redis.call('HSETNX', q .. KEY.job .. id, 'b', entry)
 end

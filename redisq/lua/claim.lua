@@ -7,7 +7,7 @@
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job
 -- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f}
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
-local budget, bytes, now = tonumber(ARGV[3]), tonumber(ARGV[4]), now_ms()
+local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
 
 local function read(q, id)
   return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f')
@@ -29,14 +29,14 @@ end
 -- whether there was anything.
 local function take(q, list, most, jobs)
   if most < 1 then return false end
-  local waiting, mine, seen = redis.call('LRANGE', q .. list, -most, -1), {}, 0
+  local waiting, mine, garbage, seen = redis.call('LRANGE', q .. list, -most, -1), {}, {}, 0
   for i = #waiting, 1, -1 do
     if bytes <= 0 then break end
     local id, job = waiting[i], read(q, waiting[i])
-    if job.err or not job[3] then
-      bury(q, now, id, job)
+    if not is_sound(id, job) then
+      garbage[#garbage + 1] = { id, job }
     elseif not job[1] then
-      job[1], job[2] = id, (job[2] or 0) + 1
+      job[1], job[2] = id, (tonumber(job[2]) or 0) + 1
       redis.call('HSET', q .. KEY.job .. id, 's', 'r', 'w', worker, 'c', now, 'd', job[2])
       jobs[#jobs + 1], mine[#mine + 1], bytes = job, id, bytes - #(job[5] or '')
     end
@@ -44,8 +44,19 @@ local function take(q, list, most, jobs)
   end
   if #mine > 0 then redis.call('LPUSH', q .. KEY.claimed .. worker, unpack(mine)) end
   if seen > 0 then redis.call('LTRIM', q .. list, 0, -1 - seen) end
+  for _, g in ipairs(garbage) do
+    if not pcall(bury, q, now, g[1], g[2]) then redis.call('LPUSH', q .. list, g[1]) end
+  end
   budget = budget - #mine
   return seen > 0
+end
+
+local function leave_token(q, paused)
+  if not paused and redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0 then
+    wake(q)
+  elseif kept then
+    redis.call('DEL', q .. KEY.wake)
+  end
 end
 
 local function claim(q)
@@ -54,10 +65,10 @@ local function claim(q)
   local last, lease = (call or ''):match('^(%d+):(%d+)')
   local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
   if answer == jobs then
+    redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
     if number == tonumber(last) then
       held(q, jobs)
     elseif not paused then
-      redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
       if empty then take(q, KEY.suspects, math.min(budget, 1), jobs) end
       if #jobs > 0 then budget = 0 end -- a suspect runs alone
       for _ = 1, 100 do -- past entries that are no jobs
@@ -65,11 +76,7 @@ local function claim(q)
       end
     end
   end
-  if not paused and redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0 then
-    wake(q)
-  elseif kept then
-    redis.call('DEL', q .. KEY.wake)
-  end
+  pcall(leave_token, q, paused) -- whatever is wrong with a key, jobs that were moved are answered
   return answer
 end
 

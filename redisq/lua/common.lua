@@ -3,9 +3,10 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
--- Leaves the token: there may be something to claim, or something is due sooner than the sleepers think.
+-- Leaves the token: there may be something to claim, or something is due sooner than the sleepers think. Raises nothing:
+-- it comes last, when jobs have been moved.
 local function wake(q)
-  if redis.call('LLEN', q .. KEY.wake) == 0 then redis.call('LPUSH', q .. KEY.wake, 1) end
+  if redis.pcall('LLEN', q .. KEY.wake) == 0 then redis.call('LPUSH', q .. KEY.wake, 1) end
 end
 
 -- Sets a job aside until it is due.

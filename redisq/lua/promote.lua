@@ -2,8 +2,8 @@
 local function promote(q, now)
   local due = redis.call('ZRANGEBYSCORE', q .. KEY.scheduled, '-inf', now, 'LIMIT', 0, 1000)
   if #due == 0 then return end
-  for _, id in ipairs(due) do redis.pcall('HDEL', q .. KEY.job .. id, 's') end
+  redis.call('LPUSH', q .. KEY.pending, unpack(due)) -- first: it fails if the key is of a wrong type
   redis.call('ZREM', q .. KEY.scheduled, unpack(due))
-  redis.call('LPUSH', q .. KEY.pending, unpack(due))
+  for _, id in ipairs(due) do redis.pcall('HDEL', q .. KEY.job .. id, 's') end
   wake(q)
 end

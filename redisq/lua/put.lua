@@ -26,6 +26,6 @@ end
 -- Queues the jobs that can run at once.
 local function queue_up(q, ready)
   if #ready == 0 then return end
-  redis.call('LPUSH', q .. KEY.pending, unpack(ready))
+  for i = 1, #ready, 5000 do redis.call('LPUSH', q .. KEY.pending, unpack(ready, i, math.min(i + 4999, #ready))) end
   wake(q)
 end

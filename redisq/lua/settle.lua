@@ -13,24 +13,24 @@ local claimed, now, ready = q .. KEY.claimed .. worker, now_ms(), {}
 
 -- Enqueues what a job leaves when it succeeds: a number, as many entries for `forward`, then what put() reads.
 local function follow(i, last)
-  if last < i then return end
   local first = i + 1 + ARGV[i]
-  if first > i + 1 then redis.call('RPUSH', q .. KEY.forward, unpack(ARGV, i + 1, first - 1)) end
+  for n = i + 1, first - 1 do redis.call('RPUSH', q .. KEY.forward, ARGV[n]) end
   while first <= last do first = put(q, now, first, ready, false, math.huge) end
 end
 
 -- Back to where jobs wait, by a call that may be sent again: `l` says which delivery did so.
 local function back(id, key, delivery, ms, ...)
+  if ms > 0 then schedule(q, id, now + ms) else redis.call('LLEN', q .. KEY.pending) end
   redis.call('HSET', key, 's', 'd', 'l', worker .. ':' .. delivery, ...)
-  if ms > 0 then return schedule(q, id, now + ms) end
+  if ms > 0 then return end
   redis.call('HDEL', key, 's')
   ready[#ready + 1] = id
 end
 
 local ways = {
   s = function(id, key, f, _, text, ms)
+    finish(q, now, id, ms, f) -- first what may fail
     redis.call('HSET', key, 'b', '', 's', 's', 'r', text, 'z', now)
-    finish(q, now, id, ms, f)
   end,
   f = function(id, key, f, _, text)
     redis.call('HSET', key, 's', 'f', 'x', text, 'z', now)
@@ -44,9 +44,9 @@ local ways = {
   p = function(id, key, f, delivery, text, ms) back(id, key, delivery, ms, 'x', text, 'u', (f[10] or 0) + 1) end,
   g = function(_, key) redis.call('UNLINK', key) end,
   l = function(id, key, _, delivery)
+    redis.call('RPUSH', q .. KEY.pending, id)
     redis.call('HSET', key, 'l', worker .. ':' .. delivery)
     redis.call('HDEL', key, 's')
-    redis.call('RPUSH', q .. KEY.pending, id)
     wake(q)
   end,
 }
@@ -55,9 +55,19 @@ local function settle(id, delivery, way, text, ms, first, last)
   local key = q .. KEY.job .. id
   local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'w', 'd', 'l', 'm', 'a', 'u')
   local status, ours = f[4], f[5] == worker and f[6] == delivery
+  if f[8] then way, text = 'c', 'cancelled' end
+  local follows = way == 's' and first <= last
+  if follows then redis.call('LLEN', q .. KEY.pending) redis.call('LLEN', q .. KEY.forward) end -- fails while it may
   if status == 'r' and ours and redis.call('LREM', claimed, -1, id) == 1 then
-    ways[f[8] and 'c' or way](id, key, f, delivery, text, ms)
-    if way == 's' and not f[8] then follow(first, last) end
+    local ok, wrong = pcall(ways[way], id, key, f, delivery, text, ms)
+    if not ok then -- a key is of a wrong type: nothing has happened, the worker still holds the job
+      redis.call('LPUSH', claimed, id)
+      redis.call('PERSIST', key)
+      redis.call('HDEL', key, 'z', 'g', 'y')
+      redis.call('HSET', key, 's', 'r')
+      error(wrong)
+    end
+    if follows then follow(first, last) end
     return 'ok'
   end
   local before = f[7] == worker .. ':' .. delivery
@@ -75,5 +85,5 @@ while i <= #ARGV do
   i = last + 1
 end
 queue_up(q, ready)
-list_ended(q, now, most)
+pcall(list_ended, q, now, most)
 return answers

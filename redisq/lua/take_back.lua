@@ -1,25 +1,28 @@
 -- Takes jobs from a worker that will not finish them: `ids`, the newest first, so that the oldest is the next to run.
 -- `blamed` crashed the worker: three crashes put it into the dead letters (limit 0: never). If it is `false`, nobody
--- knows which of several did: all are suspects, and who is one for the second time runs alone.
+-- knows which of several did: all are suspects, and who is one for the second time runs alone, until it ends.
 local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
   for _, id in ipairs(ids) do
     local key = q .. KEY.job .. id
     local f = redis.pcall('HMGET', key, 'f', 'n', 'i', 's', 'w', 'm', 'k', 'q', 'v')
-    local crashes, suspicions = (f[7] or 0) + 1, (f[8] or 0) + 1
+    local crashes, suspicions = (tonumber(f[7]) or 0) + 1, (tonumber(f[8]) or 0) + 1
     if f.err or not f[9] then
       bury(q, now, id, f)
     elseif f[4] == 'r' and f[5] == worker then -- else a second copy of an id that is elsewhere
-      redis.call('HDEL', key, 's', 'w')
       if f[6] then
+        redis.call('HDEL', key, 'w')
         redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
         finish(q, now, id, cancelled_ttl, f)
       elseif id == blamed and limit > 0 and crashes >= limit then
+        redis.call('HDEL', key, 'w')
         redis.call('HSET', key, 's', 'f', 'k', crashes, 'z', now, 'x', 'crashed: its worker died ' .. crashes .. ' times')
         finish(q, now, id, false, f)
       else
+        if blamed ~= false then suspicions = suspicions - 1 end
+        redis.call('RPUSH', q .. (suspicions > 1 and KEY.suspects or KEY.pending), id)
+        redis.call('HDEL', key, 's', 'w')
         if id == blamed then redis.call('HSET', key, 'k', crashes) end
         if blamed == false then redis.call('HSET', key, 'q', suspicions) end
-        redis.call('RPUSH', q .. (blamed == false and suspicions > 1 and KEY.suspects or KEY.pending), id)
       end
     end
   end

@@ -299,6 +299,17 @@ def test_follow_ups_leave_with_success_only(app: RedisQ) -> None:
     assert "here" in follow
 
 
+@pytest.mark.parametrize(("count", "size"), [(1001, 1), (5, 1_000_000)])
+def test_follow_ups_are_bounded(app: RedisQ, count: int, size: int) -> None:
+    def go(count: int) -> None:
+        for _ in range(count):
+            current_job().enqueue("here", "x" * size)
+
+    app.task("t")(go)
+    assert "PayloadTooLarge" in text_of(run(app, claimed("t", count)))
+    assert run(app, claimed("t", count - 1)).way == "s"
+
+
 def test_progress_is_checked_before_it_is_sent(app: RedisQ) -> None:
     def go(done: Any, total: Any) -> None:
         current_job().set_progress(done, total)
