@@ -29,6 +29,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
+            "redisq = redisq.admin:main",
             "redisq-worker = redisq.cli:main",
             "redisq-api = redisq_api.cli:main",
         ],

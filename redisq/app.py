@@ -16,6 +16,7 @@ from .errors import InvalidOption, TaskNameTaken
 from .feed import Feed
 from .job import Job
 from .options import DURABILITIES, RunOptions
+from .queue import queue_names
 from .settings import Retention, Settings
 from .task import Task
 
@@ -100,6 +101,10 @@ class RedisQ:
         if queue is None:
             queue = self._queues[name] = ClaimableQueue(self.settings, self._consumers, name)
         return queue
+
+    def queue_names(self) -> set[str]:
+        """Of all queues into which something was ever enqueued."""
+        return queue_names(self.settings)
 
     def feed(self, name: str) -> Feed:
         """The feed of this name; InvalidName."""

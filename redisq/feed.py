@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import redis
-
 from . import keys
 from .claimed import Source, gone
 from .consumer import Consumer, Consumers, Open
 from .delivery import FeedDelivery, ack_many
-from .errors import ServerRefused
-from .queue import Queue
+from .queue import Queue, queue_names
 from .settings import Settings
 
 #: Seconds after which a reader looks for new queues.
@@ -57,14 +54,8 @@ class Feed:
     def _consumer(self) -> Consumer | None:
         """This thread's consumer, for all queues that are known by now; None while there is none."""
         if time.monotonic() - self._looked > LOOK_EVERY:
-            names = self._settings.server.call(
-                [("SMEMBERS", keys.queues(self._settings.namespace))], self._settings.patience
-            )[0]
-            if isinstance(names, redis.ResponseError):
-                raise ServerRefused(str(names)) from names
-            self._queues |= {
-                name: Queue(self._settings, name) for raw in names if (name := raw.decode()) not in self._queues
-            }
+            for name in queue_names(self._settings) - self._queues.keys():
+                self._queues[name] = Queue(self._settings, name)
             self._looked = time.monotonic()
         sources = [Source(name, keys.feed_base(queue.base, self.name), 0) for name, queue in list(self._queues.items())]
         if not sources:

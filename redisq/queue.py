@@ -25,6 +25,14 @@ Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[st
 _PAGE = 200
 
 
+def queue_names(settings: Settings) -> set[str]:
+    """Of all queues into which something was ever enqueued. ServerUnavailable, ServerRefused."""
+    names = settings.server.call([("SMEMBERS", keys.queues(settings.namespace))], settings.patience)[0]
+    if isinstance(names, redis.ResponseError):
+        raise ServerRefused(str(names)) from names
+    return {name.decode() for name in names}
+
+
 class Queue:
     """One queue. It exists as soon as something is enqueued; making this object asks the server nothing."""
 

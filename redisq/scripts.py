@@ -49,5 +49,6 @@ AWAIT = Script("await")
 TOLD = Script("told")
 COUNTS = Script("counts")
 PROGRESS = Script("progress")
+MEND = Script("mend")
 
 BY_SHA = {script.sha: script for script in tuple(globals().values()) if isinstance(script, Script)}
