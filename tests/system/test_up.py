@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redisq_api.up import listen
 
 from redisq.embedded import EmbeddedServer
 from tests.servers import free_port
@@ -239,10 +241,9 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing(start: Start, tmp_p
     up = start("--demo", **mine).ready()
     task = up.call("POST", "/api/v1/task/", "task=nap&input_param=100")
     wait_until(lambda: up.status(task) == "running", SLOW)
-    up.look()
-    up.process.send_signal(signal.SIGINT)
+    os.killpg(up.process.pid, signal.SIGINT)
     wait_until(lambda: "api ended" in up.printed(), SLOW)
-    assert up.process.poll() is None
+    assert up.part("worker"), "it was told once, and waits for its job"
     assert up.interrupt() == 0
     wait_until(lambda: not up.left())
 
@@ -251,15 +252,27 @@ def test_a_second_ctrl_c_waits_for_nothing_and_loses_nothing(start: Start, tmp_p
 
 
 def test_it_stops_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, "up", "--data", str(tmp_path / "data"), "--port", str(free_port())]
+    port = free_port()
+    command = [sys.executable, "-c", PROGRAM, "up", "--data", str(tmp_path / "data"), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
         assert up.stderr is not None
         wait_until(lambda: "redisq is up" in up.stdout.readline(), SLOW)
         up.stdout.close()
-        up.send_signal(signal.SIGINT)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=SLOW):
+            pass  # which it would print
         assert up.wait(timeout=SLOW) == 0
         assert up.stderr.read() == ""
+
+
+def test_a_port_that_is_about_to_be_free_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setattr(time, "sleep", lambda seconds: other.close())
+        port = other.getsockname()[1]
+        with listen(port) as listener:
+            assert listener.getsockname() == ("127.0.0.1", port)
 
 
 def test_a_taken_port_is_one_clear_line(start: Start) -> None:
