@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import redis
 
@@ -61,10 +62,11 @@ class Consumer:
                 _, jobs = claimer.exchange(abandoned, limit, max(0.0, min(remaining, LONGEST_BLOCK)))
                 for settlement in abandoned:
                     self._forget(settlement.job)
+                opened = [self._opened(job) for job in jobs]
                 if claimer.unregistered:
-                    self._claimer = None  # what it held runs elsewhere
-                if jobs or (remaining <= 0 and not claimer.unregistered):
-                    return [self._opened(job) for job in jobs]
+                    self._retire()
+                if opened or (remaining <= 0 and not claimer.unregistered):
+                    return opened
         except Interrupted:
             raise ServerUnavailable(f"nothing can be claimed: {self._trouble}") from self._trouble
         finally:
@@ -77,12 +79,7 @@ class Consumer:
         commands = list(before)
         for worker in {opened.worker for opened, _ in settled}:
             commands += settling(self.settings, worker, [what for opened, what in settled if opened.worker == worker])
-        replies = self.settings.server.call(commands, self.settings.patience)
-        answers = []
-        for reply in replies:
-            if isinstance(reply, redis.ResponseError):
-                raise ServerRefused(str(reply)) from reply
-            answers += reply if isinstance(reply, list) else []
+        answers = [answer for reply in self._call(commands) if isinstance(reply, list) for answer in reply]
         for _, settlement in settled:
             self._forget(settlement.job)
         refused = next((answer for answer in answers if answer.startswith(b"error")), None)
@@ -98,7 +95,7 @@ class Consumer:
         """Claim from these too, from the next claim on."""
         self.sources += sources
         if self._claimer:
-            self.settings.server.call(registration(self.settings, sources, self.worker))
+            self._call(registration(self.settings, sources, self.worker))
             self._claimer.sources += sources
 
     def _registered(self) -> Claimer:
@@ -106,14 +103,28 @@ class Consumer:
         if self._claimer is not None and now - self.renewed_at < self.settings.lease / 4:
             return self._claimer
         if self._claimer is None or (now - self.renewed_at > self.settings.lease and not self.open):
+            self._retire()
             self.worker = worker_name()
-            self._held.clear()
-            self.settings.server.call(registration(self.settings, self.sources, self.worker), self.settings.patience)
+            self._call(registration(self.settings, self.sources, self.worker))
             self._claimer = Claimer(self.settings, self.sources, self.worker, self._stopping, self._on_trouble)
         else:
-            self.settings.server.call(renewal(self.sources, [self.worker]), self.settings.patience)
+            self._call(renewal(self.sources, [self.worker]))
         self.renewed_at = now
         return self._claimer
+
+    def _retire(self) -> None:
+        """Be nobody: what this worker held runs elsewhere, or is still open and settled under its name."""
+        if self._claimer is not None:
+            self._claimer.close()
+        self._claimer = None
+        self._held.clear()
+
+    def _call(self, commands: Sequence[Command]) -> list[Any]:
+        replies = self.settings.server.call(commands, self.settings.patience)
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                raise ServerRefused(str(reply)) from reply
+        return replies
 
     def _opened(self, job: Claimed) -> Open:
         opened = Open(self, job)
@@ -123,10 +134,10 @@ class Consumer:
 
     def _abandoned(self) -> list[Claimed]:
         """Jobs whose Open nobody has any more: they were not settled and never will be."""
-        if len(self._held) == len(self.open):
+        if not self._held:
             return []
         alive = {(opened.claimed.source.base, opened.claimed.id) for opened in self.open}
-        return [job for key, job in self._held.items() if key not in alive]
+        return [job for key, job in list(self._held.items()) if key not in alive]
 
     def _forget(self, job: Claimed) -> None:
         self._held.pop((job.source.base, job.id), None)

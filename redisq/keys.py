@@ -58,9 +58,14 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
+def is_name(name: str) -> bool:
+    """Whether it can be the name of a queue, feed or namespace."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str = "queue") -> str:
     """The name of a queue, feed or namespace, if it can be one; InvalidName otherwise."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidName(f"not a {what} name: {name!r:.80} (1 to 64 of A-Z a-z 0-9 _ -)")
     return name
 

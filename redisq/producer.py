@@ -115,13 +115,12 @@ class Producer:
         if isinstance(answer, int):
             fields = dict(zip((_bytes(name) for name in sent[::2]), map(_bytes, sent[1::2]), strict=True))
             fields[b"e"] = b"%d" % answer
-            if job.options.delay:
+            if int(job.options.delay * 1000):
                 fields[b"s"] = b"d"
             created = True
         else:
             fields = dict(zip(answer[::2], answer[1::2], strict=True))
-            mine = job.options.job_id is None or fields.get(b"i") == sent[sent.index("i") + 1].encode()
-            created = mine
+            created = job.options.job_id is None or fields.get(b"i") == sent[-1].encode()  # our own nonce
         return decode(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
 
 

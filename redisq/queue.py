@@ -30,7 +30,7 @@ def queue_names(settings: Settings) -> set[str]:
     names = settings.server.call([("SMEMBERS", keys.queues(settings.namespace))], settings.patience)[0]
     if isinstance(names, redis.ResponseError):
         raise ServerRefused(str(names)) from names
-    return {name.decode() for name in names}
+    return {name for raw in names if keys.is_name(name := raw.decode("utf-8", "replace"))}
 
 
 class Queue:

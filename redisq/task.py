@@ -37,7 +37,8 @@ class Task(Generic[P, R]):
         """The task, for calls with these options: queue, delay, job_id, feed, max_attempts, timeout, result_ttl,
         backoff.
         """
-        return BoundTask(self.name, self._queues(queue or self.queue), CallOptions().with_(**options), self._queues)
+        target = self._queues(self.queue if queue is None else queue)
+        return BoundTask(self.name, target, CallOptions().with_(**options), self._queues)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have a worker call it; the server has the job when this returns."""
@@ -63,7 +64,7 @@ class BoundTask:
 
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
         """With these options over the ones given before."""
-        target = self._queues(queue) if queue else self._queue
+        target = self._queue if queue is None else self._queues(queue)
         return BoundTask(self._name, target, self._options.with_(**options), self._queues)
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:

@@ -11,11 +11,16 @@ local function expire(key, now, ttl, named)
   redis.call('PEXPIRE', key, math.max(ttl, tombstone(named)))
 end
 
--- Leaves an entry in a feed, a queue with an empty record per entry.
+-- Leaves an entry in a feed, a queue with an empty record per entry. If a reader has the entry of an earlier end of this
+-- job (it was revived), `n` says that the entry is to be read once more.
 local function tell(q, now, id, feed)
   local base = q .. KEY.feed .. feed .. ':'
-  if redis.call('HSETNX', base .. KEY.job .. id, 'v', 1) == 0 then return end
-  redis.call('HSET', base .. KEY.job .. id, 'e', now)
+  local entry = base .. KEY.job .. id
+  if redis.call('HSETNX', entry, 'v', 1) == 0 then
+    if redis.call('HGET', entry, 's') == 'r' then redis.call('HSET', entry, 'n', 1) end
+    return
+  end
+  redis.call('HSET', entry, 'e', now)
   redis.call('LPUSH', base .. KEY.pending, id)
   wake(base)
 end

@@ -42,7 +42,11 @@ local ways = {
   end,
   r = function(id, key, f, delivery, text, ms) back(id, key, delivery, ms, 'x', text, 'a', (f[9] or 0) + 1) end,
   p = function(id, key, f, delivery, text, ms) back(id, key, delivery, ms, 'x', text, 'u', (f[10] or 0) + 1) end,
-  g = function(_, key) redis.call('UNLINK', key) end,
+  g = function(id, key, f, delivery)
+    if not f[2] then return redis.call('UNLINK', key) end
+    redis.call('HDEL', key, 'n')
+    back(id, key, delivery, 0)
+  end,
   l = function(id, key, _, delivery)
     redis.call('RPUSH', q .. KEY.pending, id)
     redis.call('HSET', key, 'l', worker .. ':' .. delivery)

@@ -164,12 +164,12 @@ class Supervisor:
         if child.slot.running() != running:
             return
         queue, _, local_id = running.job_id.partition(".")
-        behind = [source for source in self._sources if source.name == queue]
-        commands = [
-            evalsha(RELEASE, [source.base], (child.worker, local_id, *self._settings.retention.ended_args))
-            for source in behind
-        ]
-        self._left.append(commands)
+        names = [source.name for source in self._sources]
+        ended_args = self._settings.retention.ended_args
+        # a claim's jobs run in the order of the queues: of the later ones, none has begun
+        for source in self._sources[names.index(queue) :]:
+            args = (child.worker, local_id if source.name == queue else "", *ended_args)
+            self._left.append([evalsha(RELEASE, [source.base], args)])
 
     def _renew(self) -> None:
         now = time.monotonic()
