@@ -2,8 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Callable
-from functools import cache
 
 import falcon
 
@@ -54,7 +52,7 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
     offer = _offer(config, queue_app)
-    jobs = Jobs(queue_app, Handover(queue_app, feed_of(database)), config.backlog)
+    jobs = Jobs(queue_app, Handover(queue_app, migrations.feed_of(database)), config.backlog)
     gate = Gate(database, config.proxies)
     app = WSGIApp(middleware=[Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
     app.req_options.strip_url_path_trailing_slash = True
@@ -83,11 +81,6 @@ def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:
         known = ", ".join(names) or "none"
         raise Misconfigured(f"REDISQ_API_TASK: the app has no task {config.task!r}; it has {known}")
     return Offer(names, config.task or next(iter(names), None), config.max_inputs)
-
-
-def feed_of(database: Database) -> Callable[[], str]:
-    """Asks the database for its feed's name when it is needed first: at the start the database may still be away."""
-    return cache(lambda: migrations.feed(database))
 
 
 def _database_is_away(

@@ -118,7 +118,7 @@ def _relay(arguments: argparse.Namespace) -> int:
     config = settings.read()
     database = _database(config)
     app = redisq.load_app(config.app).replace(url=config.redis_url, patience=_RELAY_PATIENCE)
-    Relay(database, app, migrations.feed(database), config.backlog).run(stop)
+    Relay(database, app, config.backlog).run(stop)
     return 0
 
 

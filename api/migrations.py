@@ -8,6 +8,8 @@ says from when on the relay looks after an accepted row; until then the process 
 """
 
 import secrets
+from collections.abc import Callable
+from functools import cache
 
 from . import clock
 from .database import Database, Unavailable
@@ -76,12 +78,20 @@ def check(database: Database) -> None:
         raise SchemaMissing(f"the database {what}: run `redisq-api init-db`")
 
 
-def feed(database: Database) -> str:
-    """The name of the feed through which this database is told how its tasks ended."""
-    row = database.one("SELECT value FROM service WHERE name = 'feed'")
-    if row is None:
-        raise SchemaMissing("the database has no schema yet: run `redisq-api init-db`")
-    return str(row[0])
+def feed_of(database: Database) -> Callable[[], str]:
+    """Tells the name of the feed through which this database is told how its tasks ended.
+
+    It is looked up when it is asked for first: at the start of the service the database may still be away.
+    """
+
+    @cache
+    def feed() -> str:
+        row = database.one("SELECT value FROM service WHERE name = 'feed'")
+        if row is None:
+            raise SchemaMissing("the database has no schema yet: run `redisq-api init-db`")
+        return str(row[0])
+
+    return feed
 
 
 def _applied(database: Database) -> int:

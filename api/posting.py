@@ -63,7 +63,7 @@ class Posting:
             raise Problem(403, "queue_not_granted", "You have no worker on that queue.")
         if not granted:
             raise Problem(403, "no_worker", "You have no worker; ask the administrator for one.")
-        queue = order.queue or random.choice(granted)  # noqa: S311 - spreads load, guards nothing
+        queue = order.queue or random.choice(granted)
         place = "scheduled" if order.delay else "queued"
         return queue, self._jobs.takes(queue, place, len(order.inputs))
 

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 
 import redisq
 
-from . import clock, idempotency, outbox
+from . import clock, idempotency, migrations, outbox
 from .database import Database, Unavailable
 from .handover import Handover, job_id
 from .outbox import Ending
@@ -23,7 +24,7 @@ from .view import as_json
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 500
+_BATCH = 200
 _IDLE_SECONDS = 0.5  # how long to wait for endings before the outbox is looked at again
 _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
@@ -35,19 +36,20 @@ _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName,
 class Relay:
     """Moves tasks and results between one database and one queue server."""
 
-    def __init__(self, database: Database, app: redisq.RedisQ, feed: str, backlog: int) -> None:
+    def __init__(self, database: Database, app: redisq.RedisQ, backlog: int) -> None:
         """`backlog`: jobs that may wait in a queue in Redis; what is more stays in the outbox."""
         self._database = database
         self._app = app
-        self._feed = app.feed(feed)
-        self._handover = Handover(app, lambda: feed)
+        name = migrations.feed_of(database)
+        self._feed = cache(lambda: app.feed(name()))
+        self._handover = Handover(app, name)
         self._backlog = backlog
         self._swept_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
         backoff = idle = 0.0
-        _log.info("relay.started feed=%s", self._feed.name)
+        _log.info("relay.started")
         while not stop.is_set():
             try:
                 self.collect(idle)
@@ -68,7 +70,7 @@ class Relay:
 
     def collect(self, timeout: float = 0.0) -> int:
         """Notes how jobs ended, in one transaction; waits up to `timeout` for the first. Answers how many."""
-        deliveries = self._feed.claim_many(_BATCH, timeout)
+        deliveries = self._feed().claim_many(_BATCH, timeout)
         if not deliveries:
             return 0
         try:
@@ -80,7 +82,7 @@ class Relay:
             raise
         # What is no longer ours by now is told again, to somebody who finds it noted.
         with suppress(redisq.LeaseLost):
-            self._feed.ack_many(deliveries)
+            self._feed().ack_many(deliveries)
         return len(deliveries)
 
     def hand_over(self) -> int:

@@ -27,7 +27,7 @@ def app(redis_url: str) -> redisq.RedisQ:
 
 @pytest.fixture
 def relay(database: Database, app: redisq.RedisQ) -> Relay:
-    return Relay(database, app, migrations.feed(database), backlog=1000)
+    return Relay(database, app, backlog=1000)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_two_services_on_one_server_get_their_own_results(
     migrations.apply(other)
     task = post(client)
     work(app)
-    assert Relay(other, app, migrations.feed(other), 10).collect() == 0
+    assert Relay(other, app, 10).collect() == 0
     assert relay.collect(1.0) == 1
     assert client("GET", task["links"]["status"]).json["status"] == "succeeded"
 
@@ -215,7 +215,7 @@ def test_the_queue_is_kept_short(
     make_client: Callable[..., Client], redis_url: str, database: Database, app: redisq.RedisQ
 ) -> None:
     client = make_client("ann", redis_url, backlog=3)
-    relay = Relay(database, app, migrations.feed(database), backlog=3)
+    relay = Relay(database, app, backlog=3)
     tasks = post(client, [str(n) for n in range(8)])
     assert {task["status"] for task in tasks} == {"accepted"}
     for expected in (3, 3, 2):
@@ -232,7 +232,7 @@ def test_a_full_queue_does_not_hold_up_another(
 ) -> None:
     client = make_client("ann", redis_url, backlog=2)
     post(client, ["a", "b", "c"])
-    relay = Relay(database, app, migrations.feed(database), backlog=2)
+    relay = Relay(database, app, backlog=2)
     assert relay.hand_over() == 2
     assert post(client, "d", queue="high")["status"] == "queued"
 
@@ -262,7 +262,7 @@ def test_a_server_that_lost_everything_is_given_it_again(
     server = new_server()
     app = queue_app(server.url)
     client = make_client("ann", server.url)
-    relay = Relay(database, app, migrations.feed(database), backlog=1000)
+    relay = Relay(database, app, backlog=1000)
     done, *lost = post(client, ["a", "b", "c"])
     work(app)
     assert relay.collect(1.0) == 1
@@ -345,7 +345,7 @@ def test_a_server_that_is_killed_and_comes_back(
     server = new_server(appendonly="yes", appendfsync="always")
     app = queue_app(server.url)
     client = make_client("ann", server.url)
-    relay = Relay(database, app.replace(patience=0.2), migrations.feed(database), backlog=1000)
+    relay = Relay(database, app.replace(patience=0.2), backlog=1000)
     stop = threading.Event()
     running = threading.Thread(target=relay.run, args=(stop,))
     running.start()

@@ -15,16 +15,16 @@ from redisq_api.migrations import SchemaMissing
 def test_applied_once(database_url: str) -> None:
     with closing(Database(database_url)) as database:
         assert migrations.apply(database) > 0
-        feed = migrations.feed(database)
+        feed = migrations.feed_of(database)()
         assert migrations.apply(database) == 0
-        assert migrations.feed(database) == feed
+        assert migrations.feed_of(database)() == feed
         migrations.check(database)
 
 
 def test_two_databases_have_two_feeds(database: Database, database_url: str) -> None:
     with closing(Database(database_url.replace("api.sqlite3", "other.sqlite3"))) as other:
         migrations.apply(other)
-        assert migrations.feed(other) != migrations.feed(database)
+        assert migrations.feed_of(other)() != migrations.feed_of(database)()
 
 
 def test_a_missing_schema_is_said_in_one_line(database_url: str) -> None:

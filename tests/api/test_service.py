@@ -26,15 +26,7 @@ from tests.servers import free_port
 from tests.waiting import wait_until
 
 CHROMIUM = shutil.which("chromium")
-GUNICORN = [
-    sys.executable,
-    "-m",
-    "gunicorn",
-    "redisq_api:create_app()",
-    "--no-control-socket",
-    "--worker-class",
-    "gthread",
-]
+GUNICORN = [sys.executable, "-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket", "--threads", "4"]
 
 
 class Service:
