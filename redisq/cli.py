@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from . import __version__
 from .errors import AppNotFound, RedisQError
 from .finding import load_app
 from .keys import check_name
+from .worker.health import check
 from .worker.supervisor import Options, Supervisor
 
 FAILED = 1
@@ -43,12 +45,15 @@ class JSONFormatter(logging.Formatter):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a worker. Exit codes: 0 done, 1 failed, 2 wrong usage."""
     args = _parser().parse_args(argv)
+    if args.check:
+        trouble = check(args.check)
+        return _fail(trouble) if trouble else 0
     _log_to_stderr(args.log_format, args.log_level)
     try:
         app = load_app(args.app)
         if args.url or args.lease:
             app = app.replace(url=args.url, lease=args.lease)
-        options = Options(queues=args.queues, processes=args.processes, burst=args.burst, grace=args.grace)
+        options = Options(args.queues, args.processes, args.burst, args.grace, args.health_file)
         return Supervisor(app, options).run()
     except AppNotFound as error:
         logging.getLogger(__name__).debug("app.not_found", exc_info=error)
@@ -59,8 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisq-worker", description="Runs the jobs of queues.", allow_abbrev=False)
-    parser.add_argument(
-        "--queues", required=True, type=_queues, metavar="HIGH,LOW", help="strict priority from left to right"
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--queues", type=_queues, metavar="HIGH,LOW", help="strict priority from left to right")
+    what.add_argument(
+        "--check", metavar="FILE", help="only tell whether the worker that keeps FILE is well (exit 0) or not (1)"
     )
     parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help="the app whose tasks to run (default: $REDISQ_APP)")
     parser.add_argument("--url", help="the server (default: the app's own, $REDISQ_URL)")
@@ -72,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grace", type=_seconds, default=30.0, metavar="SECONDS", help="for running jobs at a stop (default: 30)"
     )
+    parser.add_argument("--health-file", type=_writable, metavar="FILE", help="touched while all is well, for --check")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--version", action="version", version=f"redisq {__version__}")
@@ -102,6 +110,12 @@ def _seconds(text: str) -> float:
     if not 0.1 <= seconds <= 86400:
         raise argparse.ArgumentTypeError(f"seconds from 0.1 to 86400, not {text!r}")
     return seconds
+
+
+def _writable(text: str) -> str:
+    if not os.access(os.path.dirname(os.path.abspath(text)), os.W_OK) or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"not a file that can be written: {text}")
+    return text
 
 
 def _log_to_stderr(log_format: str, level: str) -> None:

@@ -8,5 +8,6 @@ guard.py       a thread in the child: gives back what waits behind a long job
 child.py       the loop: claim, run, settle
 process.py     a child as its supervisor sees it
 orders.py      which running job is to stop
+health.py      a file that tells whether all is well
 supervisor.py  processes, signals, leases, time limits
 """

@@ -39,30 +39,29 @@ class Slot:
     def start(self, job_id: bytes, limit: float) -> None:
         """The child is about to run this job."""
         self._number += 1
-        _RECORD.pack_into(
-            self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id, self._number
-        )
+        self._write(limit, job_id)
 
     def idle(self) -> None:
-        """The child runs nothing."""
+        """The child runs nothing, from now on."""
         self._number += 1
-        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, 0.0, 0.0, 0, b"", self._number)
+        self._write(0.0, b"")
 
     def running(self) -> Running | None:
-        """The job that runs, or None. The number at either end shows whether it was read while it was written."""
-        while True:
-            number, started, limit, length, job_id, again = _RECORD.unpack_from(self._memory, _RECORD_AT)
-            if number == again == struct.unpack_from("=Q", self._memory, _RECORD_AT)[0]:
-                return Running(number, started, limit, job_id[:length].decode()) if length else None
+        """The job that runs, or None."""
+        record = self._read()
+        return record if record.job_id else None
 
     def beat(self) -> None:
-        """The server has answered the child's last call."""
+        """The server has answered a call of the child."""
         struct.pack_into("=d", self._memory, _BEAT, time.monotonic())
 
-    @property
     def last_beat(self) -> float:
         """On the monotonic clock; 0.0 before the first."""
         return float(struct.unpack_from("=d", self._memory, _BEAT)[0])
+
+    def last_sign(self) -> float:
+        """When the child was last heard of, on the monotonic clock: a beat, or the begin or end of a job."""
+        return max(self.last_beat(), self._read().started)
 
     def revoke(self) -> None:
         """From now on the child starts no other job of its batch."""
@@ -85,3 +84,14 @@ class Slot:
 
     def close(self) -> None:
         self._memory.close()
+
+    def _write(self, limit: float, job_id: bytes) -> None:
+        fields = (self._number, time.monotonic(), limit, len(job_id), job_id, self._number)
+        _RECORD.pack_into(self._memory, _RECORD_AT, *fields)
+
+    def _read(self) -> Running:
+        """The number at either end shows whether the record was read while it was written."""
+        while True:
+            number, started, limit, length, job_id, again = _RECORD.unpack_from(self._memory, _RECORD_AT)
+            if number == again == struct.unpack_from("=Q", self._memory, _RECORD_AT)[0]:
+                return Running(number, started, limit, job_id[:length].decode())

@@ -75,6 +75,10 @@ class Process:
         asked, self.stopping = self.stopping[0], None
         return asked if self.slot.running() == asked else None
 
+    def silent_for(self) -> float:
+        """Seconds since it was last heard of; 0.0 while it runs a job, which has a limit of its own."""
+        return 0.0 if self.slot.running() else time.monotonic() - max(self.started, self.slot.last_sign())
+
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
 

@@ -29,6 +29,7 @@ from ..retry import reconnect_delays
 from ..scripts import RELEASE
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
+from .health import Health
 from .orders import Orders
 from .process import Process
 
@@ -38,15 +39,21 @@ log = logging.getLogger(__name__)
 TICK = 0.1
 #: Seconds after which the supervisor gives back what waits behind a job, if the child's guard could not.
 GUARD_TIME = 1.0
+#: Seconds without a sign of life after which a child that runs no job is stuck: far more than a block and a time-out.
+DEAF_TIME = 15.0
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What a worker is asked to do. `queues` in the order of their priority; `grace` in seconds."""
+    """What a worker is asked to do. `queues` in the order of their priority; `grace` in seconds.
+
+    `health_file`: see health.py.
+    """
 
     queues: Sequence[str]
     processes: int = 1
     burst: bool = False
     grace: float = 30.0
+    health_file: str | None = None
 
 
 class Supervisor:
@@ -63,6 +70,8 @@ class Supervisor:
         self._delays = reconnect_delays(longest=2.0)
         self._start_at = 0.0
         self._renew_at = 0.0
+        self._away_at = 0.0
+        self._health = Health(options.health_file) if options.health_file else None
         self._stops = 0
         self._orders = Orders(app.settings, self._sources)
         self._woken, self._wake = socket.socketpair()
@@ -132,6 +141,8 @@ class Supervisor:
         self._send_left()
         self._renew()
         self._obey()
+        if self._health and all(child.silent_for() < DEAF_TIME for child in self._children) and not self._wanted:
+            self._health.note()
 
     def _obey(self) -> None:
         order = self._orders.next([child.worker for child in self._children])
@@ -148,6 +159,11 @@ class Supervisor:
         if stuck := child.unstoppable():
             log.warning("job.unstoppable id=%s: killing worker=%s", stuck.job_id, child.worker)
             child.kill(doomed=stuck)
+            return
+        # A child that cannot reach the server goes on trying, as its supervisor does; one that alone hears nothing is stuck
+        if min(child.silent_for(), time.monotonic() - self._away_at) > DEAF_TIME:
+            log.error("worker.deaf worker=%s seconds=%.0f: killing it", child.worker, child.silent_for())
+            child.kill()
             return
         running = child.slot.running()
         if running and running.number != child.released and time.monotonic() - running.started > GUARD_TIME:
@@ -202,7 +218,7 @@ class Supervisor:
         self._left.append([*commands, *giving_back(self._settings, self._sources, child.worker, blamed)])
         if not self._stops and not (self._options.burst and code == DONE):
             self._wanted += 1
-            if child.slot.last_beat == 0.0:  # it did not get as far as a claim: do not start its like in a tight loop
+            if child.slot.last_beat() == 0.0:  # it did not get as far as a claim: do not start its like in a tight loop
                 self._start_at = time.monotonic() + next(self._delays)
         child.slot.close()
 
@@ -263,6 +279,7 @@ class Supervisor:
         return replies
 
     def _report_away(self, error: Exception) -> None:
+        self._away_at = time.monotonic()
         log.warning("server.away url=%s error=%s", redact(self._settings.server.url), error)
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
