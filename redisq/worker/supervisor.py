@@ -160,7 +160,7 @@ class Supervisor:
             log.warning("job.unstoppable id=%s: killing worker=%s", stuck.job_id, child.worker)
             child.kill(doomed=stuck)
             return
-        # A child that cannot reach the server goes on trying, as its supervisor does; one that alone hears nothing is stuck
+        # A child that cannot reach the server goes on trying, as its supervisor does; one that alone is deaf is stuck.
         if min(child.silent_for(), time.monotonic() - self._away_at) > DEAF_TIME:
             log.error("worker.deaf worker=%s seconds=%.0f: killing it", child.worker, child.silent_for())
             child.kill()
