@@ -23,7 +23,7 @@ def backoff(attempt: int, base: float = BACKOFF) -> float:
 
 def postponement(count: int) -> float:
     """Seconds to wait, when a job was postponed `count` times before."""
-    return min(BACKOFF * 2.0**count, _LONGEST_POSTPONEMENT)
+    return min(BACKOFF * 2.0 ** min(count, 40), _LONGEST_POSTPONEMENT)
 
 
 def reconnect_delays(longest: float) -> Iterator[float]:
