@@ -12,8 +12,8 @@ import redis
 from . import keys
 from .claimed import Claimed
 from .connection import LONGEST_BLOCK, Command, evalsha
-from .errors import JobNotFound, JobRunning, ServerRefused, WaitTimeout
-from .job import UNFINISHED, Job, decode
+from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
+from .job import STATUSES, UNFINISHED, Job, decode
 from .options import CallOptions
 from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, PAUSE, PURGE, REVIVE, Script
@@ -74,7 +74,9 @@ class Queue:
         return dict(zip(("scheduled", "queued", "running", "failed"), map(int, self._run(COUNTS)), strict=True))
 
     def jobs(self, status: str | None = None, limit: int = 100) -> Iterator[Job]:
-        """Jobs with this status (None: any), the newest first."""
+        """Jobs with this status (None: any), the newest first. InvalidOption if there is no such status."""
+        if status not in (None, *STATUSES.values()):
+            raise InvalidOption(f"status: one of {', '.join(STATUSES.values())}, not {status!r}")
         return islice(self._jobs(status), limit)
 
     def fetch(self, local_id: str) -> Job:
@@ -87,7 +89,7 @@ class Queue:
     def find(self, local_ids: Sequence[str]) -> list[Job | None]:
         """The jobs as they are now, in order; None for one that is not there."""
         commands = [("HGETALL", self._key("job", local_id)) for local_id in local_ids]
-        jobs = [self._decode(*row) for row in zip(local_ids, self._call(commands), strict=True)]
+        jobs = [self._decode(*row) for row in zip(local_ids, self._look_up(commands), strict=True)]
         return [None if job and self._expired(job) else job for job in jobs]
 
     def wait(self, local_id: str, timeout: float | None) -> Job:
@@ -166,6 +168,14 @@ class Queue:
                 raise ServerRefused(str(reply)) from reply
         return replies
 
+    def _look_up(self, commands: Sequence[Command]) -> list[Any]:
+        """Records. One of a wrong type counts as none: it must not hide the others."""
+        replies = self._settings.server.call(commands, self._settings.patience)
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError) and not str(reply).startswith("WRONGTYPE"):
+                raise ServerRefused(str(reply)) from reply
+        return [() if isinstance(reply, redis.ResponseError) else reply for reply in replies]
+
     def _run(self, script: Script, *args: Any) -> Any:
         return self._call([evalsha(script, [self.base], args)])[0]
 
@@ -242,6 +252,8 @@ class BoundQueue:
 
     def _new(self, task: str, call: Call) -> NewJob:
         args, kwargs, *more = call
+        if len(more) > 1 or isinstance(args, str | bytes) or not isinstance(args, Sequence):
+            raise InvalidOption(f"a call is (args, kwargs) or (args, kwargs, options), not {call!r:.200}")
         keys.check_task(task)
         options = self._options.with_(**more[0]) if more else self._options
-        return NewJob.make(task, self._queue._settings.codec.encode([args, kwargs]), options)
+        return NewJob.make(task, self._queue._settings.codec.encode([args, dict(kwargs)]), options)

@@ -30,7 +30,7 @@ class Task(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.func(*args, **kwargs)
 
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
@@ -40,7 +40,7 @@ class Task(Generic[P, R]):
         target = self._queues(self.queue if queue is None else queue)
         return BoundTask(self.name, target, CallOptions().with_(**options), self._queues)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have a worker call it; the server has the job when this returns."""
         return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
 
@@ -67,7 +67,7 @@ class BoundTask:
         target = self._queue if queue is None else self._queues(queue)
         return BoundTask(self._name, target, self._options.with_(**options), self._queues)
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Job:
+    def enqueue(self, /, *args: Any, **kwargs: Any) -> Job:
         """See Task.enqueue."""
         return BoundQueue(self._queue, self._options).enqueue(self._name, *args, **kwargs)
 

@@ -5,9 +5,11 @@
 -- ARGV     id
 -- Returns  the fields of the job as it then is; nothing if there is no such job
 local q, key = KEYS[1], KEYS[1] .. KEY.job .. ARGV[1]
-if redis.call('ZREM', q .. KEY.dead, ARGV[1]) == 1 then
+if redis.call('ZSCORE', q .. KEY.dead, ARGV[1]) then
   redis.call('HDEL', key, 's', 'w', 'x', 'z', 'a', 'u', 'k', 'q', 'l', 'm', 'n')
   redis.call('LPUSH', q .. KEY.pending, ARGV[1])
+  redis.call('ZREM', q .. KEY.dead, ARGV[1])
+  redis.call('DEL', q .. KEY.done .. ARGV[1]) -- it woke those who waited for the first end; left, it would keep waking
   wake(q)
 end
 return redis.call('HGETALL', key)
