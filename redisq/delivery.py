@@ -46,7 +46,7 @@ class Delivery:
 
     def nack(self, error: BaseException | str, retry_in: float | None = None) -> None:
         """The attempt failed: tried again in `retry_in` seconds (None: backoff), or a dead letter if none is left."""
-        if retry_in is not None and not retry_in >= 0:
+        if retry_in is not None and not (isinstance(retry_in, int | float) and 0 <= retry_in <= 1e9):
             raise InvalidOption(f"retry_in: seconds from 0 on, not {retry_in!r}")
         claimed = self._still_open().claimed
         self._settle(verdict.failed(claimed, describe(error), claimed.run_options(), retry_in))
