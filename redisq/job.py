@@ -18,7 +18,7 @@ n      1: somebody waits for its end                       g      ms to keep it 
 y      ms from when on only the id is known
 =====  ==================================================  =====  ===============================================
 
-Times are the server's. A feed's entries have such a record too: v, e, and what claiming writes; there, n says that the job
+Times are the server's. A feed's entry has such a record too: v, e, and what claiming writes; there, n says that the job
 has ended once more since the entry was claimed.
 """
 

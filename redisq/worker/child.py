@@ -102,7 +102,7 @@ class Child:
     def _work(self, jobs: list[Claimed]) -> list[Settlement]:
         if not jobs:
             return []
-        batch, count, began = Batch(jobs), 0, time.perf_counter()
+        batch, count, began, verbose = Batch(jobs), 0, time.perf_counter(), log.isEnabledFor(logging.DEBUG)
         self._guard.watch(batch)
         while (job := batch.next()) is not None:
             options = self._runner.options(job)
@@ -110,13 +110,22 @@ class Child:
             if self._slot.revoked() or self._stopping:  # after it was announced: see Supervisor._release
                 batch.put_back(job)
                 break
-            batch.add(self._runner.run(job, options))
+            settlement = self._runner.run(job, options)
+            batch.add(settlement)
             count += 1
+            if verbose:  # not at the default level: a line costs as much as a small job
+                self._log(settlement)
         self._slot.idle()
         self._slot.clear()
         if count:
             self._pace.note(count, time.perf_counter() - began)
         return batch.take()
+
+    def _log(self, settlement: Settlement) -> None:
+        job, running = settlement.job, self._slot.running()
+        ms = 1000 * (time.monotonic() - running.started) if running else 0.0
+        values = (settlement.outcome, job.full_id, job.task_name, job.attempt, ms)
+        log.debug("job.%s id=%s task=%s attempt=%d ms=%.1f", *values)
 
     def _settle_apart(self, settled: list[Settlement]) -> None:
         """Settle by a connection of the pool, for the guard."""

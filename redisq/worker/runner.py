@@ -53,8 +53,7 @@ class Runner:
             return verdict.postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
         known = self._known.get(job.task or b"")
         if known is None:
-            name = (job.task or b"").decode(errors="backslashreplace")
-            return verdict.postponed(job, f"no task {name!r} is registered with this worker")
+            return verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker")
         try:
             args, kwargs = self._arguments(job)
         except ValueError as error:
