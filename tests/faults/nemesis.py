@@ -1,0 +1,263 @@
+"""The nemesis: carries out the faults that are planned, and notes when each begins and when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import redis
+
+import redisq
+from tests.faults.fleet import Fleet, Part, children
+from tests.faults.history import History
+from tests.faults.network import Network
+from tests.faults.schedule import Planned
+from tests.faults.workload import QUEUES, Spec, app
+from tests.servers import Server
+
+#: Workers that may be away at the same time: somebody has to be there to take back what they held.
+AWAY = 2
+#: Jobs that are put before everybody when workers are about to be hit, so that they are hit while they run something.
+BAITS = 10
+
+
+class Nothing(Exception):
+    """There was nothing to hit."""
+
+
+class Nemesis:
+    """Hits a fleet, its network and its server. Each fault has a thread; a part is hit by one fault at a time."""
+
+    def __init__(self, fleet: Fleet, network: Network, server: Server, history: History, seed: int) -> None:
+        self._fleet = fleet
+        self._network = network
+        self._server = server
+        self._history = history
+        self._app = app.replace(url=server.url)
+        self._away = threading.Semaphore(AWAY)
+        self._server_lock = threading.Lock()
+        self._baits = 0
+        self._baiting = threading.Lock()
+        self.stop = threading.Event()
+        self.errors: list[BaseException] = []
+        self._faults: dict[str, Callable[[Planned], None]] = {
+            "kill-child": self._kill_child,
+            "kill-worker": self._kill_worker,
+            "kill-supervisor": self._kill_supervisor,
+            "stop-worker": self._stop_worker,
+            "stop-child": self._stop_child,
+            "deploy": self._deploy,
+            "stop-consumer": self._stop_part,
+            "kill-server": self._kill_server,
+            "stop-server": self._stop_server,
+            "pause-clients": self._pause_clients,
+            "kill-clients": self._kill_clients,
+            "flush-scripts": self._flush_scripts,
+            "fill-memory": self._fill_memory,
+            "drop-replies": self._drop_replies,
+            "reset": self._reset,
+            "black-hole": self._black_hole,
+            "latency": self._latency,
+            "slices": self._slices,
+        }
+        for name in ("consumer", "producer", "reader", "relay", "service"):
+            self._faults[f"kill-{name}"] = self._kill_part
+
+    def run(self, faults: Sequence[Planned]) -> None:
+        """All of them, each at its time; comes back when the last is over."""
+        began = time.monotonic()
+        threads = []
+        for fault in faults:
+            self.stop.wait(max(0.0, began + fault.at - time.monotonic()))
+            if self.stop.is_set():
+                break
+            threads.append(threading.Thread(target=self._hit, args=[fault], daemon=True))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    def _hit(self, fault: Planned) -> None:
+        try:
+            self._faults[fault.kind](fault)
+        except (Nothing, redis.RedisError, ProcessLookupError) as error:
+            self._history.note("missed", n=fault.n, why=f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+
+    @contextlib.contextmanager
+    def _noted(self, fault: Planned, pids: Sequence[int] = ()):  # type: ignore[no-untyped-def]
+        self._history.note("fault", n=fault.n, kind=fault.kind, target=fault.target, pids=list(pids))
+        try:
+            yield
+        finally:
+            self._history.note("over", n=fault.n)
+
+    @contextlib.contextmanager
+    def _worker(self, fault: Planned):  # type: ignore[no-untyped-def]
+        """The worker, busy, and nobody else's at the moment."""
+        part = self._fleet.parts[fault.target]
+        with self._away, part.lock:
+            self.bait()
+            self.stop.wait(0.15)
+            yield part
+
+    def bait(self, sort: str = "long", ms: int = 500, count: int = BAITS) -> None:
+        """Enqueue jobs at once; not at all if the server is away."""
+        with self._baiting:
+            specs = [Spec(f"n-{self._baits + i}", sort, ms) for i in range(count)]
+            self._baits += count
+        keys = [spec.key for spec in specs]
+        self._history.note("invoke", keys=keys, sorts=[sort] * count, feed=False)
+        queue = QUEUES[self._baits // count % len(QUEUES)]
+        with contextlib.suppress(redisq.RedisQError):
+            jobs = self._app.queue(queue).enqueue_many(sort, [((str(spec),), {}) for spec in specs])
+            self._history.note("ack", keys=keys, ids=[job.id for job in jobs])
+
+    # Workers
+
+    def _child(self, part: Part, fault: Planned) -> int:
+        found = sorted(children(part.pid))
+        if not found:
+            raise Nothing("it has no child")
+        return found[int(fault.draw * len(found))]
+
+    def _kill_child(self, fault: Planned) -> None:
+        with self._worker(fault) as part:
+            pid = self._child(part, fault)
+            with self._noted(fault, [pid]):
+                os.kill(pid, signal.SIGKILL)
+            self.stop.wait(1.0)
+
+    def _kill_worker(self, fault: Planned) -> None:
+        with self._worker(fault) as part:
+            with self._noted(fault, [part.pid, *children(part.pid)]):
+                self._fleet.kill(part)
+            self.stop.wait(fault.hold)
+            self._fleet.start(part)
+
+    def _kill_supervisor(self, fault: Planned) -> None:
+        """Its children see that they are orphans, and end."""
+        with self._worker(fault) as part:
+            with self._noted(fault, [part.pid, *children(part.pid)]):
+                self._fleet.kill_parent(part)
+            self.stop.wait(fault.hold)
+            self._fleet.wait_for_group(part)
+            self._fleet.start(part)
+
+    def _stop_worker(self, fault: Planned) -> None:
+        with self._worker(fault) as part:
+            self._stop_group(fault, part, [part.pid, *children(part.pid)])
+            self.stop.wait(1.0)
+
+    def _stop_child(self, fault: Planned) -> None:
+        with self._worker(fault) as part:
+            pid = self._child(part, fault)
+            with self._noted(fault, [pid]):
+                os.kill(pid, signal.SIGSTOP)
+                self.stop.wait(fault.hold)
+                with contextlib.suppress(ProcessLookupError):  # its supervisor may have killed it
+                    os.kill(pid, signal.SIGCONT)
+
+    def _deploy(self, fault: Planned) -> None:
+        """Every worker in turn: an orderly end, which is no fault that explains anything, and a new one."""
+        with self._noted(fault):
+            for part in [part for part in self._fleet.parts.values() if part.name.startswith("w")]:
+                with part.lock:
+                    if code := self._fleet.terminate(part):
+                        self._history.note("died", slot=part.name, code=code)
+                    self._fleet.start(part)
+
+    # Other parts
+
+    def _kill_part(self, fault: Planned) -> None:
+        part = self._fleet.parts[fault.target]
+        with part.lock:
+            if not part.runs:
+                raise Nothing("it has ended")
+            with self._noted(fault, [part.pid]):
+                self._fleet.kill(part)
+            self.stop.wait(fault.hold)
+            self._fleet.start(part)
+
+    def _stop_part(self, fault: Planned) -> None:
+        part = self._fleet.parts[fault.target]
+        with part.lock:
+            self._stop_group(fault, part, [part.pid])
+
+    def _stop_group(self, fault: Planned, part: Part, pids: Sequence[int]) -> None:
+        with self._noted(fault, pids):
+            self._fleet.signal_group(part, signal.SIGSTOP)
+            self.stop.wait(fault.hold)
+            self._fleet.signal_group(part, signal.SIGCONT)
+
+    # The server
+
+    def _kill_server(self, fault: Planned) -> None:
+        with self._server_lock:
+            with self._noted(fault, [self._server.pid]):
+                self._server.kill()
+                self.stop.wait(fault.hold)
+                self._server.start()
+            for _ in range(20):  # work for everybody, so that it can be seen when each begins again
+                self.bait("brief", 10, 40)
+                self.stop.wait(0.2)
+
+    def _stop_server(self, fault: Planned) -> None:
+        with self._server_lock, self._noted(fault):
+            self._server.pause()
+            self.stop.wait(fault.hold)
+            self._server.resume()
+
+    def _pause_clients(self, fault: Planned) -> None:
+        with self._server_lock, self._noted(fault), self._server.client() as client:
+            client.client_pause(int(fault.hold * 1000))
+            self.stop.wait(fault.hold)
+
+    def _kill_clients(self, fault: Planned) -> None:
+        with self._server_lock, self._noted(fault), self._server.client() as client:
+            client.client_kill_filter(_type="normal")
+
+    def _flush_scripts(self, fault: Planned) -> None:
+        with self._server_lock, self._noted(fault), self._server.client() as client:
+            client.script_flush()
+
+    def _fill_memory(self, fault: Planned) -> None:
+        with self._server_lock, self._noted(fault), self._server.client() as client:
+            client.config_set("maxmemory", "1mb")
+            self.stop.wait(fault.hold)
+            client.config_set("maxmemory", "0")
+
+    # The network
+
+    def _drop_replies(self, fault: Planned) -> None:
+        with self._noted(fault):
+            self._network.order(fault.target, "drop", count=1 + int(fault.draw * 8))
+            self.stop.wait(fault.hold)
+            self._network.order(fault.target, "drop", count=0)
+
+    def _reset(self, fault: Planned) -> None:
+        with self._noted(fault):
+            self._network.order(fault.target, "reset")
+
+    def _black_hole(self, fault: Planned) -> None:
+        with self._away if fault.target.startswith("w") else contextlib.nullcontext(), self._noted(fault):
+            self._network.order(fault.target, "hole", on=True)
+            self.stop.wait(fault.hold)
+            self._network.order(fault.target, "hole", on=False)
+
+    def _latency(self, fault: Planned) -> None:
+        with self._noted(fault):
+            self._network.order(fault.target, "latency", seconds=0.02 + 0.48 * fault.draw)
+            self.stop.wait(fault.hold)
+            self._network.order(fault.target, "latency", seconds=0)
+
+    def _slices(self, fault: Planned) -> None:
+        with self._noted(fault):
+            self._network.order(fault.target, "slices", on=True)
+            self.stop.wait(fault.hold)
+            self._network.order(fault.target, "slices", on=False)
