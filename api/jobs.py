@@ -12,36 +12,45 @@ from .handover import Handover, job_id
 from .store import Task
 
 _T = TypeVar("_T")
-_FAILURES = (redisq.ServerUnavailable, redisq.ServerRefused, redisq.EnqueueUnknown, redisq.FeedFull)
+_AWAY = (redisq.ServerUnavailable, redisq.EnqueueUnknown)
+_REFUSED = (redisq.ServerRefused, redisq.FeedFull)
 _PAUSE = 1.0
 _COUNTS_FOR = 0.5
 
 
 class Breaker:
-    """After a failure, one caller per second tries again; the others do not wait for a server that is away."""
+    """While the server is away, one caller at a time finds out whether it is back; the others go on without it.
+
+    A call to a server that is frozen takes seconds, and must not take all threads of the service with it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._is_broken = False
+        self._is_away = False
+        self._is_tried = False
         self._try_at = 0.0
 
     def call(self, ask: Callable[[], _T]) -> _T | None:
         """The answer of `ask`, or None when there is none."""
         with self._lock:
-            if self._is_broken:
-                if self._clock() < self._try_at:
+            if self._is_away:
+                if self._is_tried or self._clock() < self._try_at:
                     return None
-                self._try_at = self._clock() + _PAUSE
+                self._is_tried = True
+        is_away = False
         try:
-            answer = ask()
-        except _FAILURES:
-            with self._lock:
-                self._is_broken = True
-                self._try_at = self._clock() + _PAUSE
+            return ask()
+        except _AWAY:
+            is_away = True
             return None
-        self._is_broken = False
-        return answer
+        except _REFUSED:
+            return None
+        finally:
+            with self._lock:
+                self._is_away = is_away
+                self._is_tried = False
+                self._try_at = self._clock() + _PAUSE
 
 
 class Jobs:
@@ -52,8 +61,7 @@ class Jobs:
         self._app = app
         self._handover = handover
         self._backlog = backlog
-        self._reading = Breaker()
-        self._writing = Breaker()
+        self._breaker = Breaker()
         self._room: dict[tuple[str, str], tuple[float, int]] = {}
 
     def find(self, tasks: Sequence[Task]) -> dict[str, redisq.Job] | None:
@@ -61,7 +69,7 @@ class Jobs:
         open_tasks = [task for task in tasks if not task.has_ended]
         if not open_tasks:
             return {}
-        found = self._reading.call(lambda: self._app.find_jobs([job_id(task) for task in open_tasks]))
+        found = self._breaker.call(lambda: self._app.find_jobs([job_id(task) for task in open_tasks]))
         if found is None:
             return None
         return {task.id: job for task, job in zip(open_tasks, found, strict=True) if job is not None}
@@ -69,18 +77,18 @@ class Jobs:
     def cancel(self, job: redisq.Job) -> redisq.Job | None:
         """Cancels a job and answers it as it then is; None when Redis cannot be reached, or has just lost it."""
         try:
-            return self._writing.call(job.cancel)
+            return self._breaker.call(job.cancel)
         except redisq.JobNotFound:
             return None
 
     def cancel_all(self, tasks: Sequence[Task]) -> None:
         """Cancels the jobs of tasks that were cancelled while they were enqueued, if Redis can be reached."""
         with suppress(redisq.JobNotFound):
-            self._writing.call(lambda: self._handover.cancel(tasks))
+            self._breaker.call(lambda: self._handover.cancel(tasks))
 
     def is_reachable(self) -> bool:
         """Whether Redis answers."""
-        return self._reading.call(self._app.queue("default").counts) is not None
+        return self._breaker.call(self._app.queue("default").counts) is not None
 
     def takes(self, queue: str, place: str, count: int) -> bool:
         """Whether the queue has room for `count` more `queued` or `scheduled` jobs, as far as is known.
@@ -90,7 +98,7 @@ class Jobs:
         now = time.monotonic()
         until, room = self._room.get((queue, place), (0.0, 0))
         if until <= now:
-            counts = self._writing.call(self._app.queue(queue).counts)
+            counts = self._breaker.call(self._app.queue(queue).counts)
             if counts is None:
                 return False
             until, room = now + _COUNTS_FOR, self._backlog - counts[place]
@@ -100,7 +108,7 @@ class Jobs:
     def enqueue(self, tasks: Sequence[Task]) -> dict[str, redisq.Job] | None:
         """Enqueues tasks; None when that did not work, or may not have: then it is the relay's."""
         try:
-            jobs = self._writing.call(lambda: self._handover.enqueue(tasks))
+            jobs = self._breaker.call(lambda: self._handover.enqueue(tasks))
         except (redisq.PayloadTooLarge, redisq.NotSerializable):
             return None
         return None if jobs is None else {task.id: job for task, job in zip(tasks, jobs, strict=True)}

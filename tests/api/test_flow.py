@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redisq_api import clock, migrations
 from redisq_api.database import Database
+from redisq_api.jobs import Jobs
 from redisq_api.relay import Relay
 
 import redisq
@@ -366,3 +367,91 @@ def test_a_server_that_is_killed_and_comes_back(
         stop.set()
         running.join(timeout=20)
     assert not running.is_alive()
+
+
+def test_a_post_with_a_key_is_enqueued_at_once_too(client: Client, app: redisq.RedisQ) -> None:
+    answers = [client.json({"input_param": "x", "queue": "default"}, **{"Idempotency-Key": "k"}).json for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0]["status"] == "accepted"
+    assert client("GET", answers[0]["links"]["status"]).json["status"] == "queued"
+    assert app.queue("default").counts()["queued"] == 1
+
+
+def test_a_task_cancelled_before_its_own_post_has_enqueued_it_does_not_run(
+    client: Client, app: redisq.RedisQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue = Jobs.enqueue
+
+    def cancel_first(jobs: Jobs, tasks: Any) -> Any:
+        assert client("DELETE", f"{TASK}/{tasks[0].id}").status_code == 200
+        return enqueue(jobs, tasks)
+
+    monkeypatch.setattr(Jobs, "enqueue", cancel_first)
+    task = post(client)
+    assert app.job(f"default.{task['id']}").status == "cancelled"
+    assert client("GET", task["links"]["status"]).json["status"] == "cancelled"
+
+
+def test_a_task_that_redis_has_lost_can_be_cancelled(
+    client: Client, app: redisq.RedisQ, relay: Relay, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = post(client)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + 70 * clock.SECOND)
+    assert relay.hand_over() == 1
+    job = app.job(f"default.{task['id']}")
+    job.cancel()
+    job.delete()
+    assert state_in_database(database, task) == "queued"
+    assert client("DELETE", task["links"]["self"]).json["status"] == "cancelled"
+    assert relay.sweep() == 0
+    assert state_in_database(database, task) == "cancelled"
+
+
+def test_a_server_that_answers_nothing_holds_nobody_up(
+    make_client: Callable[..., Client], new_server: Callable[..., Server]
+) -> None:
+    server = new_server()
+    client = make_client("ann", server.url)
+    queued = post(client)
+    server.pause()
+    try:
+        started = time.monotonic()
+        assert post(client)["status"] == "accepted"
+        assert client("GET", queued["links"]["status"]).json["status"] == "accepted"
+        for _ in range(20):
+            post(client)
+        assert time.monotonic() - started < 20.0, "one call at a time tries, the others do not wait"
+    finally:
+        server.resume()
+
+
+def test_a_cancel_that_only_redis_could_answer_is_to_be_sent_again(
+    make_client: Callable[..., Client], new_server: Callable[..., Server]
+) -> None:
+    server = new_server()
+    client = make_client("ann", server.url)
+    task = post(client)
+    server.kill()
+    answer = client("DELETE", task["links"]["self"])
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_server_that_is_full_leaves_tasks_in_the_outbox(
+    make_client: Callable[..., Client], new_server: Callable[..., Server], database: Database
+) -> None:
+    server = new_server(maxmemory="1", **{"maxmemory-policy": "noeviction"})
+    client, app = make_client("ann", server.url), queue_app(server.url)
+    relay = Relay(database, app, backlog=1000)
+    task = post(client)
+    assert task["status"] == "accepted"
+    with pytest.raises(redisq.ServerRefused):
+        relay.hand_over()
+    with server.client() as redis:
+        redis.config_set("maxmemory", "0")
+    relay = Relay(database, queue_app(server.url), backlog=1000)
+    assert relay.hand_over() == 1
+    work(app)
+    assert relay.collect(5.0) == 1
+    assert client("GET", task["links"]["result"]).json["result"] == "QWERTY"

@@ -38,9 +38,24 @@ def test_one_tries_while_the_others_go_on_without() -> None:
     def fail() -> None:
         raise redisq.ServerUnavailable("away")
 
+    def take_long() -> tuple[str | None, str]:
+        nonlocal now
+        now += 5.0
+        return breaker.call(lambda: "another"), "first"
+
     assert breaker.call(fail) is None
     now += 1.0
-    assert breaker.call(lambda: (breaker.call(lambda: "another"), "first")) == (None, "first")
+    assert breaker.call(take_long) == (None, "first")
+
+
+def test_a_refusal_is_an_answer_too() -> None:
+    breaker = Breaker()
+
+    def refuse() -> None:
+        raise redisq.ServerRefused("out of memory")
+
+    assert breaker.call(refuse) is None
+    assert breaker.call(lambda: "here") == "here"
 
 
 def test_a_mistake_of_ours_is_not_swallowed() -> None:

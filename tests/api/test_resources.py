@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import falcon.testing
@@ -255,3 +257,19 @@ def test_ready_while_the_database_answers(client: Client, database: Database) ->
         database.run("ALTER TABLE service RENAME TO away")
     assert problem(client("GET", "/readyz")) == (503, "unavailable")
     assert client("GET", "/healthz").status_code == 200
+
+
+def test_waiting_without_redis_ends_when_the_time_is_up(client: Client) -> None:
+    task = client.form("input_param=x").json
+    started = time.monotonic()
+    answer = client("GET", task["links"]["result"] + "?wait=0.3")
+    assert (answer.status_code, answer.json["status"]) == (202, "accepted")
+    assert time.monotonic() - started >= 0.3
+
+
+def test_waiting_without_redis_sees_what_the_database_is_told(client: Client) -> None:
+    task = client.form("input_param=x").json
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client, "GET", task["links"]["result"] + "?wait=20")
+        assert client("DELETE", task["links"]["self"]).status_code == 200
+        assert waiting.result(timeout=15).json["status"] == "cancelled"
