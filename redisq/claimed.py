@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import retry
-from .job import fencing_token
+from .job import WIRE, fencing_token
 from .options import DEFAULTS, RunOptions
 from .settings import CRASH_LIMIT
 
@@ -120,6 +120,10 @@ def postponed(job: Claimed, error: str) -> Settlement:
     if count >= retry.POSTPONEMENTS:
         return dead(job, error)
     return Settlement(job, "p", _kept(error), int(retry.postponement(count) * 1000))
+
+
+def postponed_as_newer(job: Claimed) -> Settlement:
+    return postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
 
 
 def released(job: Claimed) -> Settlement:

@@ -136,8 +136,8 @@ class Consumer:
         """Jobs whose Open nobody has any more: they were not settled and never will be."""
         if not self._held:
             return []
-        alive = {(opened.claimed.source.base, opened.claimed.id) for opened in self.open}
-        return [job for key, job in list(self._held.items()) if key not in alive]
+        alive = {id(opened.claimed) for opened in self.open}  # not the job: one that was lost may be claimed again
+        return [job for job in list(self._held.values()) if id(job) not in alive]
 
     def _forget(self, job: Claimed) -> None:
         self._held.pop((job.source.base, job.id), None)

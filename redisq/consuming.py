@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
-from .claimed import Source
+from .claimed import Source, postponed_as_newer
 from .consumer import Consumers
 from .delivery import Delivery
 from .errors import LeaseLost, ServerUnavailable
+from .job import WIRE
 from .queue import Queue
 from .settings import Settings
 
@@ -27,8 +29,12 @@ class ClaimableQueue(Queue):
     def claim(self, timeout: float | None = 5.0) -> Delivery | None:
         """The next job, or None when none came for `timeout` seconds (None: wait for ever). ServerUnavailable."""
         consumer = self._consumers.get(self.name, [self._source])
-        for opened in consumer.claim(1, timeout):
-            return Delivery(opened, self.read(opened.claimed))
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while opened := consumer.claim(1, None if timeout is None else deadline - time.monotonic()):
+            job = opened[0].claimed
+            if int(job.version) <= WIRE:
+                return Delivery(opened[0], self.read(job))
+            consumer.settle([(opened[0], postponed_as_newer(job))])
         return None
 
     def consume(self, handle: Callable[..., Any]) -> None:

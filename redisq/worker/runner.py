@@ -50,7 +50,7 @@ class Runner:
     def run(self, job: Claimed, options: RunOptions) -> Settlement:
         """Whatever the job does, short of ending the process, comes back as a settlement."""
         if int(job.version) > WIRE:
-            return verdict.postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
+            return verdict.postponed_as_newer(job)
         known = self._known.get(job.task or b"")
         if known is None:
             return verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker")
