@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from relay import network
 from resp import Resp, pack
 from runs import Figures, Run, options
 from servers import Server
@@ -28,14 +29,14 @@ ITEM = b"x" * 100
 class Drain:
     """The ways to drain, each called once a round."""
 
-    def __init__(self, server: Server, worker: Worker, jobs: int) -> None:
+    def __init__(self, server: Server, worker: Worker, jobs: int, port: int) -> None:
         self.server = server
         self.worker = worker
         self.jobs = jobs
         self.app: RedisQ = app.replace(url=server.url)
         self.queue = self.app.queue("bench")
-        self.client = redis.Redis(port=server.port)
-        self.raw = Resp(server.port)
+        self.client = redis.Redis(port=port)
+        self.raw = Resp(port)
 
     def redisq(self) -> Figures:
         """The clock runs from the first claim to the last settlement, as the server noted them."""
@@ -121,11 +122,23 @@ class Drain:
 def main() -> int:
     parser = options(__doc__, jobs=20_000, rounds=5)
     parser.add_argument("--processes", type=int, default=1, help="of the worker (default: 1)")
+    parser.add_argument(
+        "--round-trip", type=float, default=0.0, metavar="US", help="microseconds to the server, on top (default: 0)"
+    )
     args = parser.parse_args()
-    with Server(args.server) as server, Worker(server.url, processes=args.processes) as worker:
-        drain = Drain(server, worker, args.jobs)
+    with (
+        Server(args.server) as server,
+        network(server.port, args.round_trip / 1e6) as port,
+        Worker(f"redis://127.0.0.1:{port}/0", processes=args.processes) as worker,
+    ):
+        drain = Drain(server, worker, args.jobs, port)
         drain.redisq()  # the worker starts, and finds its pace
         run = Run(args, server.version)
+        pings = 1000
+        began = time.perf_counter()
+        for _ in range(pings):
+            drain.raw("PING")
+        run.notes["round trip of a PING, us"] = round((time.perf_counter() - began) / pings * 1e6, 1)
         name = f"redisq, {args.processes} process{'es' * (args.processes > 1)}"
         run.take_turns(
             {
@@ -137,7 +150,8 @@ def main() -> int:
         )
     run.show("jobs/s", name)
     if args.save:
-        run.save("drain" if args.processes == 1 else f"drain-{args.processes}")
+        far = f"-{args.round_trip:g}us" if args.round_trip else ""
+        run.save(f"drain-{args.processes}{far}")
     return 0
 
 

@@ -36,6 +36,7 @@ class Run:
         self.args = args
         self.version = version
         self.load: list[float] = []
+        self.notes: dict[str, float] = {}
         self.rounds: dict[str, list[Figures]] = {}
 
     def take_turns(self, ways: dict[str, Callable[[], Figures]]) -> None:
@@ -58,12 +59,14 @@ class Run:
         """Medians of all figures, and the ratio of `name` to each way in one of them."""
         names = list(dict.fromkeys(key for rounds in self.rounds.values() for key in rounds[0]))
         print(f"{self.version}, {machine()}, load {min(self.load)} to {max(self.load)}, {len(self.load)} rounds")
+        for note, value in self.notes.items():
+            print(f"{note}: {value:g}")
         print(f"{'medians':34}" + "".join(f"{key:>19}" for key in [*names, "range", "ratio"]))
         for way, rounds in self.rounds.items():
-            medians = [f"{self.median(way, key):19,.4g}" if key in rounds[0] else " " * 19 for key in names]
+            medians = [_shown(self.median(way, key)) if key in rounds[0] else "" for key in names]
             values = self._values(way, figure)
-            ratio = f"{self.ratio(name, way, figure):19.2f}"
-            print(f"{way:34}" + "".join(medians) + f"{f'{min(values):,.4g}-{max(values):,.4g}':>19}" + ratio)
+            cells = [*medians, f"{_shown(min(values))}-{_shown(max(values))}", f"{self.ratio(name, way, figure):.2f}"]
+            print(f"{way:34}" + "".join(f"{cell:>19}" for cell in cells))
 
     def save(self, benchmark: str) -> None:
         items = self.rounds.items()
@@ -77,6 +80,7 @@ class Run:
             "python": platform.python_version(),
             "jobs": self.args.jobs,
             "load at each round's start": self.load,
+            **self.notes,
             "medians": {way: {key: round(self.median(way, key), 3) for key in rounds[0]} for way, rounds in items},
             "rounds": {way: [_rounded(figures) for figures in rounds] for way, rounds in items},
         }
@@ -109,3 +113,7 @@ def _git(*words: str) -> str:
 
 def _rounded(figures: Figures) -> Figures:
     return {name: round(value, 3) for name, value in figures.items()}
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
