@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from . import keys
 from .codec import JSON, Codec
-from .connection import PATIENCE, Server
+from .connection import PATIENCE
 from .consumer import Consumers
 from .consuming import ClaimableQueue
 from .errors import InvalidOption, TaskNameTaken
@@ -19,6 +19,7 @@ from .options import DURABILITIES, RunOptions
 from .queue import queue_names
 from .settings import Retention, Settings
 from .task import Task
+from .topology import open_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +54,7 @@ class RedisQ:
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
         self.settings = Settings(
-            Server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
+            open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
         )
         self._tasks: dict[str, Task[Any, Any]] = {}
         self._consumers = Consumers(self.settings)

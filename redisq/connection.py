@@ -3,6 +3,11 @@
 redis-py opens the connections, packs commands and parses replies; its own retries are off, since it re-sends whatever
 it was given. Here only a whole call is sent again, and every call that redisq makes can be: each is known by an id or a
 number.
+
+Endpoint    one server process, and a pool of connections to it
+Route       leads to the endpoint that a call is for at the moment; sends calls
+Server      the route to all keys: one server here; sentinel.py and cluster.py have the others
+Link        one connection along a route, of one thread
 """
 
 from __future__ import annotations
@@ -10,10 +15,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from itertools import count
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -23,6 +28,7 @@ from . import embedded
 from .errors import InvalidURL, ServerUnavailable
 from .retry import reconnect_delays
 from .scripts import BY_SHA, Script
+from .urls import check_url, redact
 
 Command = Sequence[Any]
 
@@ -35,8 +41,9 @@ LONGEST_BLOCK = 2.0
 #: Seconds for which a call is sent again before it gives up. Tombstones outlive it by far.
 PATIENCE = 10.0
 
-SCHEMES = ("redis", "rediss", "unix", "embedded")
 LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
+#: Answers of a server that is not, or no more, the one for this call.
+ELSEWHERE = (redis.ReadOnlyError, redis.exceptions.MovedError)
 
 
 class NotKnown(Exception):
@@ -56,41 +63,58 @@ def evalsha(script: Script, keys: Sequence[str], args: Sequence[Any]) -> Command
     return ("EVALSHA", script.sha, len(keys), *keys, *args)
 
 
-def redact(url: str) -> str:
-    """The URL without its password, for logs and messages."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
+class Endpoint:
+    """One server process: a pool of connections, and what is known of it.
 
+    `known`: digests of scripts that it has, and the durability that it gives; empty after a reconnect. `check` looks at
+    each new connection, and raises what is wrong with it. `timeout`: seconds for a reply.
+    """
 
-def check_url(url: str) -> str:
-    """The URL, if its form is right; opens nothing."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise InvalidURL(f"not a server's URL: {error}") from None
-    if parts.scheme not in SCHEMES:
-        raise InvalidURL(f"not a server's URL: {redact(url)!r} ({', '.join(f'{scheme}://' for scheme in SCHEMES)})")
-    return url
+    def __init__(
+        self, url: str, check: Callable[[Any], None] = lambda connection: None, timeout: float = SOCKET_TIMEOUT
+    ) -> None:
+        self.url = url
+        self.known: set[str] = set()
+        self._check = check
+        try:
+            self.pool = redis.ConnectionPool.from_url(
+                url,
+                protocol=2,
+                retry=Retry(NoBackoff(), 0),
+                redis_connect_func=self._on_connect,
+                socket_timeout=timeout,
+                socket_connect_timeout=min(timeout, CONNECT_TIMEOUT),
+                max_connections=2**31,
+            )
+        except ValueError as error:
+            raise InvalidURL(f"not a server's URL: {error}") from None
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """The answers, over a connection of their own. An error that is answered is raised."""
+        connection: Any = self.pool.make_connection()
+        try:
+            connection.connect()
+            connection.send_packed_command([b"".join(connection.pack_commands(commands))])
+            return [connection.read_response() for _ in commands]
+        finally:
+            connection.disconnect()
+
+    def _on_connect(self, connection: Any) -> None:
+        self.known.clear()
+        connection.on_connect()
+        self._check(connection)
 
 
 class Link:
-    """One connection at a time, used by one thread. `connect` makes it, and makes another after a loss.
+    """One connection at a time, used by one thread. It connects when it is first used, and again after a loss."""
 
-    `known`: what is known of the server, such as digests of scripts that it has; whoever connects empties it.
-    """
-
-    def __init__(self, connect: Callable[[], Any], known: set[str], connection: Any = None) -> None:
-        self._connect = connect
-        self._known = known
+    def __init__(self, route: Route, endpoint: Endpoint | None = None, connection: Any = None) -> None:
+        self._route = route
+        self._endpoint = endpoint
         self._connection = connection
 
     def send(self, commands: Sequence[Command]) -> None:
-        if self._connection is None:
-            self._connection = self._connect()
-            self._connection.connect()
+        self._connect()
         self._connection.send_packed_command([b"".join(self._connection.pack_commands(commands))])
 
     def receive(self, count: int) -> list[Any]:
@@ -112,19 +136,21 @@ class Link:
             replies = self._exchange(commands)
             missing = [i for i, reply in enumerate(replies) if isinstance(reply, redis.exceptions.NoScriptError)]
             if missing:  # somebody emptied the script cache
-                self._known.clear()
+                self._known().clear()
                 again = self._exchange([commands[i] for i in missing])
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
         except BaseException:
             self.close()
             raise
-        if any(isinstance(reply, redis.ReadOnlyError) for reply in replies):
-            self.close()  # this server is no primary any more: find out who is
+        for reply in replies:
+            if isinstance(reply, ELSEWHERE):
+                self._route.moved(reply)
+                self.close()
         return replies
 
     def readable(self, timeout: float = 0.0) -> bool:
-        """Whether a reply has begun to arrive."""
+        """Whether a reply begins to arrive within that many seconds."""
         return self._connection is not None and bool(self._connection.can_read(timeout))
 
     def close(self) -> None:
@@ -132,35 +158,56 @@ class Link:
             self._connection.disconnect()
             self._connection = None
 
+    def _connect(self) -> None:
+        if self._connection is None:
+            self._endpoint = self._route.endpoint(lost=self._endpoint)
+            self._connection = self._endpoint.pool.make_connection()
+            self._connection.connect()
+
+    def _known(self) -> set[str]:
+        return self._endpoint.known if self._endpoint else set()
+
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        self._connect()  # first: what is known of the server may change by it
+        commands = self._route.adapt(commands)
         wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
-        loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known]
+        loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known()]
         self.send([*loads, *commands])
         replies = self.receive(len(loads) + len(commands))
-        self._known.update(wanted)
+        self._known().update(wanted)
         return replies[len(loads) :]
 
 
-class Server:
-    """Connections to a server by URL. Opens none before the first call; threads and forks may share it.
+class Route(ABC):
+    """Leads to the endpoint that calls are for at the moment. Threads and forks may share it."""
 
-    `known`: what is known of the server: digests of scripts, and the durability that it gives. Empty after a reconnect.
-    """
+    @abstractmethod
+    def endpoint(self, lost: Endpoint | None = None) -> Endpoint:
+        """Where to connect to. `lost`: the one where a call has just failed: find out if it still is that."""
 
-    def __init__(self, url: str) -> None:
-        self.url = check_url(url)
-        self.known: set[str] = set()
-        self._pool: redis.ConnectionPool | None = None
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+    @property
+    def known(self) -> set[str]:
+        """What is known of the endpoint; see there."""
+        try:
+            return self.endpoint().known
+        except LOST:
+            return set()
 
-    def __repr__(self) -> str:
-        return f"<Server {redact(self.url)}>"
+    @abstractmethod
+    def moved(self, error: redis.ResponseError) -> None:
+        """The endpoint has answered that it is not the one for this call."""
+
+    def passes(self, command: Command, error: redis.ResponseError) -> bool:
+        """Whether this answer changes by itself, or elsewhere: then the call is sent again as if it had been lost."""
+        return False
+
+    def adapt(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """The commands as they are sent."""
+        return commands
 
     def link(self) -> Link:
-        """A connection of the caller's own; it connects when it is first used, and again after it was lost."""
-        times = count()
-        return Link(lambda: self._connections(anew=next(times) > 0).make_connection(), self.known)
+        """A connection of the caller's own."""
+        return Link(self)
 
     def call(self, commands: Sequence[Command], patience: float = PATIENCE, needs: str | None = None) -> list[Any]:
         """Answers of the commands, sent in one write, on a connection of the pool.
@@ -168,61 +215,99 @@ class Server:
         Sent again for `patience` seconds while no answer comes: CallLost then. An error that the server answered is in
         its place in the list. NotKnown, before anything is sent, if `needs` is not among what is known of the server.
         """
-        deadline, sent, anew = time.monotonic() + patience, False, False
+        deadline, sent, lost = time.monotonic() + patience, False, None
         for delay in reconnect_delays(longest=1.0):
-            pool, connection, replies = self._connections(anew), None, None
+            endpoint, connection = None, None
             try:
-                connection = pool.get_connection()
-                if needs and needs not in self.known and not sent:
+                endpoint = self.endpoint(lost)
+                connection = endpoint.pool.get_connection()
+                if needs and needs not in endpoint.known and not sent:
                     raise NotKnown(needs)
-                replies = Link(pool.make_connection, self.known, connection).round_trip(commands)
+                replies = Link(self, endpoint, connection).round_trip(commands)
             except LOST as error:
                 # a server that says that it is loading has executed nothing
                 sent = sent or (connection is not None and not isinstance(error, redis.BusyLoadingError))
-                anew = True
                 if time.monotonic() + delay > deadline:
-                    raise CallLost(f"no answer from {redact(self.url)}: {error}", sent) from error
+                    raise CallLost(f"no answer from {self!r}: {error}", sent) from error
+            else:
+                if time.monotonic() + delay > deadline or not self._to_send_again(commands, replies):
+                    return _certain(replies, sent)
             finally:
-                if connection is not None:
-                    pool.release(connection)
-            refusal = next((reply for reply in replies or () if isinstance(reply, redis.ResponseError)), None)
-            if sent and refusal is not None:  # the first may have been executed
-                raise CallLost(f"refused when sent again: {refusal}", sent) from refusal
-            if replies is not None:
-                return replies
+                if endpoint is not None and connection is not None:
+                    endpoint.pool.release(connection)
+            lost = endpoint or lost
             time.sleep(delay)
         raise AssertionError("the delays never end")
 
+    def _to_send_again(self, commands: Sequence[Command], replies: Sequence[Any]) -> bool:
+        return any(
+            isinstance(reply, redis.ResponseError) and self.passes(command, reply)
+            for command, reply in zip(commands, replies, strict=True)
+        )
+
+
+def _certain(replies: list[Any], sent: bool) -> list[Any]:
+    """The replies. CallLost if they are a refusal and it was sent before: the first may have been executed."""
+    refusal = next((reply for reply in replies if isinstance(reply, redis.ResponseError)), None)
+    if sent and refusal is not None:
+        raise CallLost(f"refused when sent again: {refusal}", sent) from refusal
+    return replies
+
+
+class Based(Protocol):
+    """What stands in one slot: all its keys begin with `base`."""
+
+    @property
+    def base(self) -> str: ...
+
+
+B = TypeVar("B", bound=Based)
+
+
+class Server(Route):
+    """The route to all keys of a URL: to one server, unless a subclass knows better. Opens no connection before the
+    first call.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = check_url(url)
+        self._endpoint: Endpoint | None = None
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {redact(self.url)}>"
+
+    def shard(self, key: str) -> Route:
+        """The route to the slot of this key."""
+        return self
+
+    def groups(self, sources: Sequence[B]) -> list[list[B]]:
+        """The sources, in order, each group in one slot: what one script can claim from."""
+        return [list(sources)]
+
+    def endpoint(self, lost: Endpoint | None = None) -> Endpoint:
+        if self._endpoint is None or self._endpoint is lost:
+            with self.lock():
+                if self._endpoint is None or self._endpoint is lost:
+                    self._endpoint = self._locate(lost)
+        return self._endpoint
+
+    def moved(self, error: redis.ResponseError) -> None:
+        pass  # whoever connects again looks for it
+
+    def lock(self) -> threading.Lock:
+        """Of who looks for an endpoint."""
+        if self._pid != os.getpid():  # a lock that another thread held at a fork stays locked in the child
+            self._pid, self._lock = os.getpid(), threading.Lock()
+        return self._lock
+
     def close(self) -> None:
         """Close what is idle. A later call opens connections anew."""
-        if self._pool is not None:
-            self._pool.disconnect()
+        if self._endpoint is not None:
+            self._endpoint.pool.disconnect()
 
-    def _connections(self, anew: bool = False) -> redis.ConnectionPool:
-        """The pool. `anew`: after a loss; an embedded server may have to be started again."""
-        if self._pool is None or (anew and self.url.startswith("embedded:")):
-            if self._pid != os.getpid():  # a lock that another thread held at a fork stays locked in the child
-                self._pid, self._lock = os.getpid(), threading.Lock()
-            with self._lock:
-                if self._pool is None or anew:
-                    self._pool = self._make_pool()
-        return self._pool
-
-    def _make_pool(self) -> redis.ConnectionPool:
-        url = embedded.connect(urlsplit(self.url).path) if self.url.startswith("embedded:") else self.url
-        try:
-            return redis.ConnectionPool.from_url(
-                url,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                redis_connect_func=self._on_connect,
-                socket_timeout=SOCKET_TIMEOUT,
-                socket_connect_timeout=CONNECT_TIMEOUT,
-                max_connections=2**31,
-            )
-        except ValueError as error:
-            raise InvalidURL(f"not a server's URL: {error}") from None
-
-    def _on_connect(self, connection: Any) -> None:
-        self.known.clear()
-        connection.on_connect()
+    def _locate(self, lost: Endpoint | None) -> Endpoint:
+        if self.url.startswith("embedded:"):  # it may have to be started again
+            return Endpoint(embedded.connect(urlsplit(self.url).path))
+        return lost or Endpoint(self.url)

@@ -23,10 +23,11 @@ from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import giving_back, registration, renewal, settling, worker_name
-from ..connection import Command, evalsha, redact
+from ..connection import Command, evalsha
 from ..errors import RedisQError, ServerUnavailable
 from ..retry import reconnect_delays
 from ..scripts import RELEASE
+from ..urls import redact
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
 from .health import Health
@@ -227,7 +228,7 @@ class Supervisor:
         job = self._look_up(running.job_id)
         if job is None:
             return []
-        task = self._app.tasks.get((job.task or b"").decode())
+        task = self._app.tasks.get(job.task_name)
         options = job.run_options(task.run_options) if task else job.run_options()
         settlement: Settlement = verdict.failed(job, f"timeout: it ran longer than {running.limit:g} s", options)
         return settling(self._settings, child.worker, [settlement])
