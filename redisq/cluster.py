@@ -160,8 +160,8 @@ class Shard(Route):
 
     def passes(self, command: Command, error: redis.ResponseError) -> bool:
         if isinstance(error, AskError):
+            return bool(command[0] == "EVALSHA")  # its slot is being moved; see above
         return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING)
-        return bool(isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING))
 
     def adapt(self, commands: Sequence[Command]) -> Sequence[Command]:
         return [_guarded(command) if command[0] == "EVALSHA" else command for command in commands]
