@@ -6,7 +6,7 @@ Each answers the offences that it found, as text; nothing found is an empty list
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from tests.faults.facts import Call, Facts, Fault, Record, Run
 from tests.faults.workload import ENDS
@@ -134,10 +134,10 @@ def started_late(facts: Facts) -> list[str]:
     ]
 
 
-#: Faults that may have an execution repeated, beside those of a process. A lost reply, a reset or an emptied cache of
-#: scripts may not: what is sent again is known.
+#: Faults that may have an execution repeated, beside those of a process: the server away, or a connection mute. A lost
+#: reply, a reset, a slow network or an emptied cache of scripts may not: what is sent again is known.
 CUTTING = ("kill-server", "stop-server", "pause-clients")
-SLOWING = ("black-hole", "latency", "slices")
+MUTE = "black-hole"
 #: Seconds for which a black hole goes on after its end: a connection that is mute is given up after so long.
 SOCKET_TIMEOUT = 5.0
 
@@ -160,21 +160,16 @@ def _reason(facts: Facts, run: Run, again: Run, crashes: list[Run]) -> str | Non
         if run.start <= crash.end <= again.start:
             return "crash of a neighbour"
     began = min(run.start, again.start)  # a zombie may begin what it had claimed when it is over elsewhere
-    for fault in facts.faults:
-        if fault.start <= again.start and began <= _effective_end(fault) and _hits(fault, run):
-            return fault.kind
-    return None
-
-
-def _hits(fault: Fault, run: Run) -> bool:
-    """Whether a fault can have kept this execution from being settled in time."""
-    if fault.pids & {run.pid, run.ppid}:
-        return True
-    return fault.kind in CUTTING or (fault.kind in SLOWING and fault.target == _port(run.slot))
+    during = [fault for fault in facts.faults if fault.start <= again.start and began <= _effective_end(fault)]
+    # what has hit its process goes before what has hit everybody
+    own = (fault.kind for fault in during if fault.pids & {run.pid, run.ppid})
+    network = (fault.kind for fault in during if fault.kind == MUTE and fault.target == _port(run.slot))
+    server = (fault.kind for fault in during if fault.kind in CUTTING)
+    return next(chain(own, network, server), None)
 
 
 def _effective_end(fault: Fault) -> float:
-    return fault.end + (SOCKET_TIMEOUT if fault.kind == "black-hole" else 0.0)
+    return fault.end + (SOCKET_TIMEOUT if fault.kind == MUTE else 0.0)
 
 
 def _port(slot: str) -> str:

@@ -45,27 +45,20 @@ def write(app: redisq.RedisQ, database: Path, history: History, asked: list[str]
             history.note("row", id=f"{queue}.{id_}", state=state, token=token)
 
 
-def waiting(app: redisq.RedisQ, database: Path) -> dict[str, int]:
-    """What is not done yet, by where it is; empty when the run may end."""
-    found: dict[str, int] = {}
+def is_done(app: redisq.RedisQ, database: Path) -> bool:
+    """Whether nothing waits, runs, is on its way to another queue, or is still to be told."""
     for name in (*QUEUES, HAND):
         counts = app.queue(name).counts()
-        found[name] = counts["scheduled"] + counts["queued"] + counts["running"]
-        found |= _kept(app, name)
+        if counts["scheduled"] + counts["queued"] + counts["running"]:
+            return False
     with closing(sqlite3.connect(database, timeout=10.0)) as connection:
-        sql = "SELECT count(*) FROM task WHERE state IN ('accepted', 'scheduled', 'queued')"
-        found["database"] = connection.execute(sql).fetchone()[0]
-    return {where: count for where, count in found.items() if count}
-
-
-def _kept(app: redisq.RedisQ, name: str) -> dict[str, int]:
-    """What waits beside the jobs: follow-ups on their way, news that nobody has read."""
-    base = app.queue(name).base
+        if connection.execute("SELECT 1 FROM task WHERE state IN ('accepted', 'scheduled', 'queued')").fetchone():
+            return False
     with redis.Redis.from_url(app.settings.server.url) as client:
-        return {
-            f"{name} forward": client.llen(f"{base}forward"),
-            f"{name} feed": sum(1 for _ in client.scan_iter(f"{base}feed:{FEED}:job:*", count=1000)),
-        }
+        if any(client.llen(f"{app.queue(name).base}forward") for name in QUEUES):
+            return False
+        news = (client.scan_iter(f"{app.queue(name).base}feed:{FEED}:job:*", count=5000) for name in (*QUEUES, HAND))
+        return not any(next(iter(one), None) for one in news)
 
 
 def _record(job: redisq.Job) -> dict[str, Any]:

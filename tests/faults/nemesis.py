@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import redis
 
@@ -19,10 +19,16 @@ from tests.faults.schedule import Planned
 from tests.faults.workload import QUEUES, Spec, app
 from tests.servers import Server
 
-#: Workers that may be away at the same time: somebody has to be there to take back what they held.
+#: Workers that may be away at the same time, and of those that look into the same queue first: somebody has to be there
+#: to take back what they held, and nobody's recovery is to wait behind the jobs of another queue.
 AWAY = 2
+AWAY_OF_A_KIND = 1
 #: Jobs that are put before everybody when workers are about to be hit, so that they are hit while they run something.
 BAITS = 10
+
+#: Worker -> the queues into which it looks, in this order. Each is the first of two workers.
+ORDERS = {f"w{i}": (*QUEUES[i % 3 :], *QUEUES[: i % 3]) for i in range(6)}
+FIRST = {worker: queues[0] for worker, queues in ORDERS.items()}
 
 
 class Nothing(Exception):
@@ -39,6 +45,7 @@ class Nemesis:
         self._history = history
         self._app = app.replace(url=server.url)
         self._away = threading.Semaphore(AWAY)
+        self._away_of_a_kind = {queue: threading.Semaphore(AWAY_OF_A_KIND) for queue in QUEUES}
         self._server_lock = threading.Lock()
         self._baits = 0
         self._baiting = threading.Lock()
@@ -90,7 +97,7 @@ class Nemesis:
             raise
 
     @contextlib.contextmanager
-    def _noted(self, fault: Planned, pids: Sequence[int] = ()):  # type: ignore[no-untyped-def]
+    def _noted(self, fault: Planned, pids: Sequence[int] = ()) -> Iterator[None]:
         self._history.note("fault", n=fault.n, kind=fault.kind, target=fault.target, pids=list(pids))
         try:
             yield
@@ -98,15 +105,21 @@ class Nemesis:
             self._history.note("over", n=fault.n)
 
     @contextlib.contextmanager
-    def _worker(self, fault: Planned):  # type: ignore[no-untyped-def]
-        """The worker, busy, and nobody else's at the moment."""
-        part = self._fleet.parts[fault.target]
-        with self._away, part.lock:
+    def _gone(self, worker: str) -> Iterator[Part]:
+        """The worker, which nobody else hits at the moment, as one of those that are away."""
+        part = self._fleet.parts[worker]
+        with part.lock, self._away_of_a_kind[FIRST[worker]], self._away:
+            yield part
+
+    @contextlib.contextmanager
+    def _worker(self, fault: Planned) -> Iterator[Part]:
+        """The same, busy."""
+        with self._gone(fault.target) as part:
             self.bait()
             self.stop.wait(0.15)
             yield part
 
-    def bait(self, sort: str = "long", ms: int = 500, count: int = BAITS) -> None:
+    def bait(self, sort: str = "long", ms: int = 400, count: int = BAITS) -> None:
         """Enqueue jobs at once; not at all if the server is away."""
         with self._baiting:
             specs = [Spec(f"n-{self._baits + i}", sort, ms) for i in range(count)]
@@ -134,17 +147,15 @@ class Nemesis:
             self.stop.wait(1.0)
 
     def _kill_worker(self, fault: Planned) -> None:
-        with self._worker(fault) as part:
-            with self._noted(fault, [part.pid, *children(part.pid)]):
-                self._fleet.kill(part)
+        with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
+            self._fleet.kill(part)
             self.stop.wait(fault.hold)
             self._fleet.start(part)
 
     def _kill_supervisor(self, fault: Planned) -> None:
         """Its children see that they are orphans, and end."""
-        with self._worker(fault) as part:
-            with self._noted(fault, [part.pid, *children(part.pid)]):
-                self._fleet.kill_parent(part)
+        with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
+            self._fleet.kill_parent(part)
             self.stop.wait(fault.hold)
             self._fleet.wait_for_group(part)
             self._fleet.start(part)
@@ -166,7 +177,7 @@ class Nemesis:
     def _deploy(self, fault: Planned) -> None:
         """Every worker in turn: an orderly end, which is no fault that explains anything, and a new one."""
         with self._noted(fault):
-            for part in [part for part in self._fleet.parts.values() if part.name.startswith("w")]:
+            for part in [self._fleet.parts[name] for name in FIRST]:
                 with part.lock:
                     if code := self._fleet.terminate(part):
                         self._history.note("died", slot=part.name, code=code)
@@ -245,7 +256,8 @@ class Nemesis:
             self._network.order(fault.target, "reset")
 
     def _black_hole(self, fault: Planned) -> None:
-        with self._away if fault.target.startswith("w") else contextlib.nullcontext(), self._noted(fault):
+        is_worker = fault.target in FIRST
+        with self._gone(fault.target) if is_worker else contextlib.nullcontext(), self._noted(fault):
             self._network.order(fault.target, "hole", on=True)
             self.stop.wait(fault.hold)
             self._network.order(fault.target, "hole", on=False)

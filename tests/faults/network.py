@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
 import socket
 import struct
@@ -175,6 +176,7 @@ async def main(upstream: int, fds: dict[str, int]) -> None:
         ports[order["port"]].obey(order)
         sys.stdout.write("done\n")
         sys.stdout.flush()
+    os._exit(0)  # at once: what is still connected need not be ended in order
 
 
 if __name__ == "__main__":

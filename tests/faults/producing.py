@@ -36,7 +36,7 @@ SORTS = {
     "crash-once": 2,
     "crash-always": 1,
 }
-MS = {"brief": (1, 5), "async": (1, 5), "long": (100, 1000), "stuck": (100, 400)}
+MS = {"brief": (1, 5), "async": (1, 5), "long": (100, 600), "stuck": (100, 400)}
 HAND_SORTS = {"ack": 70, "nack-once": 10, "release-once": 5, "hold": 10, "dead": 5}
 #: Only tasks without surprises go through the service: it is its way that is looked at there.
 POSTED = ("noop", "brief", "once", "dead", "long", "async")

@@ -8,8 +8,10 @@ from itertools import pairwise
 from tests.faults.checker import CUTTING
 from tests.faults.facts import NEVER, Facts, Fault, Run
 
-#: Seconds after a restart of the server in which a worker that was itself hit is not looked at.
+#: Seconds that a worker has after a restart of the server; one that is itself hit until it runs a job does not count.
 WATCHED = 6.0
+#: Seconds that a worker needs to be itself again after a fault.
+BOOT = 2.0
 
 
 @dataclass
@@ -54,15 +56,15 @@ def of_workers(facts: Facts) -> Times:
             starts.setdefault(run.slot, []).append(run.start)
     for up in (fault.end for fault in facts.faults if fault.kind == "kill-server" and fault.end < NEVER):
         for worker in facts.workers:
-            if any(_disturbs(fault, worker, up) for fault in facts.faults):
-                times.clouded += 1
-                continue
             first = min((start for start in starts.get(worker, ()) if start > up), default=NEVER)
-            times.seconds.append(first - up)
+            if any(_disturbs(fault, worker, up, first) for fault in facts.faults):
+                times.clouded += 1
+            else:
+                times.seconds.append(first - up)
     return times
 
 
-def _disturbs(fault: Fault, worker: str, up: float) -> bool:
-    """Whether this worker, or the server again, was hit just before or after the restart."""
+def _disturbs(fault: Fault, worker: str, up: float, first: float) -> bool:
+    """Whether this worker, or the server again, was hit between the restart and the worker's first job."""
     mine = fault.target == worker or fault.kind == "deploy" or (fault.kind in CUTTING and fault.end != up)
-    return mine and fault.start < up + WATCHED and fault.end > up - WATCHED
+    return mine and fault.start < min(first, up + WATCHED) and fault.end + BOOT > up

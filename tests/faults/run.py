@@ -6,33 +6,33 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.faults import ending, ledger, schedule
 from tests.faults.facts import Facts, gather
 from tests.faults.fleet import Fleet, Part
 from tests.faults.history import History, read
-from tests.faults.nemesis import Nemesis
+from tests.faults.nemesis import ORDERS, Nemesis
 from tests.faults.network import Network
 from tests.faults.producing import LOGIN
 from tests.faults.workload import QUEUES, app
 from tests.servers import KINDS, Server, free_port, version
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS = ("w0", "w1", "w2", "w3")
-#: Every queue is the first of some worker: what is given back does not wait behind another queue's jobs.
-ORDERS = ("high,default,low", "default,low,high", "low,high,default", "high,low,default")
-PORTS = ("w1", "w2", "w3", "consumers", "producers", "service")
+#: Workers that reach the server through the network; the others have a connection of their own.
+DISTANT = ("w1", "w2", "w3", "w5")
+PORTS = (*DISTANT, "consumers", "producers", "service")
 #: Each producer's share of the jobs. The last one posts to the service.
 SHARES = {"p0": 0.5, "p1": 0.42, "p2": 0.08}
 TARGETS = {
-    "worker": WORKERS,
+    "worker": tuple(ORDERS),
     "workers": ("workers",),
     "consumer": ("c0", "c1"),
     "producer": tuple(SHARES),
@@ -74,7 +74,7 @@ class FaultRun:
 
     def go(self) -> Facts:
         """All of it; the facts that are left."""
-        self._history.note("run", lease=self._lease, workers=WORKERS, seed=self._seed, jobs=self._jobs)
+        self._history.note("run", lease=self._lease, workers=list(ORDERS), seed=self._seed, jobs=self._jobs)
         self._start_parts()
         faults = schedule.plan(self._seed, self._span, self._lease, TARGETS)
         (self.directory / "schedule.json").write_text(json.dumps([fault._asdict() for fault in faults], indent=1))
@@ -85,7 +85,7 @@ class FaultRun:
         producers = [self._fleet.parts[name] for name in SHARES]
         self._look_until(lambda: not any(part.runs for part in producers), "all jobs are acknowledged")
         self._drain()
-        for name in WORKERS:
+        for name in ORDERS:
             if code := self._fleet.terminate(self._fleet.parts[name]):
                 self._history.note("died", slot=name, code=code)
         self._fleet.close()
@@ -104,9 +104,9 @@ class FaultRun:
 
     def _start_parts(self) -> None:
         self._init_database()
-        for name, queues in zip(WORKERS, ORDERS, strict=True):
-            options = ["--queues", queues, "--processes", "2", "--lease", f"{self._lease:g}", "--grace", "10"]
-            self._add(name, name, ["-m", "redisq.cli", "--app", "tests.faults.workload:app", *options])
+        for i, (name, queues) in enumerate(ORDERS.items()):
+            options = ["--queues", ",".join(queues), "--processes", "2" if i < 3 else "1", "--grace", "10"]
+            self._add(name, name, ["-m", "redisq.cli", *options, "--lease", f"{self._lease:g}"])
         self._add("c0", "", ["-m", "tests.faults.consuming", "consumer"])
         self._add("c1", "consumers", ["-m", "tests.faults.consuming", "consumer"])
         self._add("reader", "consumers", ["-m", "tests.faults.consuming", "reader"])
@@ -148,7 +148,7 @@ class FaultRun:
 
     # The end
 
-    def _look_until(self, condition, what: str) -> None:  # type: ignore[no-untyped-def]
+    def _look_until(self, condition: Callable[[], bool], what: str) -> None:
         """Look after the parts until it is so."""
         while not condition():
             if self._nemesis.errors:
@@ -161,7 +161,7 @@ class FaultRun:
     def _drain(self) -> None:
         """Until nothing waits or runs any more. What still does after a while is for the checker to say."""
         end = min(time.monotonic() + DRAIN, self.deadline)
-        while time.monotonic() < end and ending.waiting(self._app, self._database):
+        while time.monotonic() < end and not ending.is_done(self._app, self._database):
             self._fleet.look()
             time.sleep(0.2)
 
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=20_000, metavar="N", help="to be acknowledged (default: 20000)")
     parser.add_argument("--seed", type=int, default=None, metavar="N", help="of the schedule of faults (default: any)")
-    parser.add_argument("--lease", type=float, default=2.0, metavar="SECONDS", help="of the workers (default: 2)")
+    parser.add_argument("--lease", type=float, default=3.0, metavar="SECONDS", help="of the workers (default: 3)")
     parser.add_argument("--duration-limit", type=float, default=900.0, metavar="SECONDS", help="(default: 900)")
     parser.add_argument("--server", choices=sorted(KINDS), default="valkey")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep history and seed there, also of a green run")
@@ -190,6 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended then, too
     run = FaultRun(directory, args.jobs, seed, args.lease, args.server, args.duration_limit)
     try:
         found = ledger.draw_up(run.go())
