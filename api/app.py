@@ -72,6 +72,8 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")
     app.add_route("/style.css", Style())
+    # A server that loads the app before it forks must not hand its connection to the children.
+    database.close()
     return app
 
 

@@ -5,6 +5,7 @@ feed, through which the relay is told how it ended.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
@@ -33,7 +34,8 @@ class Handover:
         """Cancels the jobs of tasks that were cancelled while they were handed over."""
         for job in self._app.find_jobs([job_id(task) for task in tasks]) if tasks else ():
             if job is not None:
-                job.cancel()
+                with suppress(redisq.JobNotFound):
+                    job.cancel()
 
     def _call(self, task: Task) -> tuple[tuple[object], dict[str, object], dict[str, object]]:
         options: dict[str, object] = {"job_id": task.id, "feed": self._feed()}

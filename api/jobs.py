@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 import redisq
@@ -83,8 +82,7 @@ class Jobs:
 
     def cancel_all(self, tasks: Sequence[Task]) -> None:
         """Cancels the jobs of tasks that were cancelled while they were enqueued, if Redis can be reached."""
-        with suppress(redisq.JobNotFound):
-            self._breaker.call(lambda: self._handover.cancel(tasks))
+        self._breaker.call(lambda: self._handover.cancel(tasks))
 
     def is_reachable(self) -> bool:
         """Whether Redis answers."""

@@ -29,7 +29,7 @@ _IDLE_SECONDS = 0.5  # how long to wait for endings before the outbox is looked 
 _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
 _MAX_BACKOFF = 5.0
-_FAILURES = (Unavailable, redisq.ServerUnavailable, redisq.ServerRefused, redisq.EnqueueUnknown, redisq.FeedFull)
+_FAILURES = (Unavailable, redisq.RedisQError)
 _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName, redisq.InvalidOption)
 
 

@@ -27,8 +27,8 @@ class Seen:
 
     @property
     def progress(self) -> Any:
-        """What the running job has reported: `{"done": n, "total": m}` or None."""
-        return None if self.job is None else self.job.progress
+        """What the job has reported, until it ends: `{"done": n, "total": m}` or None."""
+        return None if self.job is None or self.has_ended else self.job.progress
 
 
 def see(task: Task, job: redisq.Job | None) -> Seen:

@@ -228,6 +228,13 @@ def test_the_queue_is_kept_short(
     assert [client("GET", task["links"]["result"]).json["result"] for task in tasks] == [str(n) for n in range(8)]
 
 
+def test_one_post_after_another_fills_the_queue_and_then_the_outbox(
+    make_client: Callable[..., Client], redis_url: str
+) -> None:
+    client = make_client("ann", redis_url, backlog=3)
+    assert [post(client)["status"] for _ in range(5)] == ["queued"] * 3 + ["accepted"] * 2
+
+
 def test_a_full_queue_does_not_hold_up_another(
     make_client: Callable[..., Client], redis_url: str, database: Database, app: redisq.RedisQ
 ) -> None:
@@ -326,7 +333,7 @@ def test_a_task_that_can_never_be_a_job_fails_and_holds_up_nobody(
 
 
 def test_endings_are_told_again_when_the_database_could_not_note_them(
-    client: Client, app: redisq.RedisQ, relay: Relay, database: Database
+    client: Client, app: redisq.RedisQ, relay: Relay, database: Database, redis_url: str
 ) -> None:
     post(client)
     work(app)
@@ -336,7 +343,8 @@ def test_endings_are_told_again_when_the_database_could_not_note_them(
         relay.collect(1.0)
     with database.write():
         database.run("ALTER TABLE away RENAME TO task")
-    assert relay.collect(5.0) == 1
+    another = Relay(database, queue_app(redis_url), backlog=1000)
+    assert another.collect(5.0) == 1
     assert client("GET", f"{TASK}?status=succeeded").json[0]["result"] == "QWERTY"
 
 
