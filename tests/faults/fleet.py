@@ -48,6 +48,7 @@ class Fleet:
         self._directory = directory
         self._history = history
         self._guard = Guard(root)
+        self._closed = False
         (directory / "logs").mkdir(exist_ok=True)
 
     def add(self, part: Part) -> None:
@@ -56,6 +57,8 @@ class Fleet:
 
     def start(self, part: Part) -> None:
         with part.lock:
+            if self._closed:
+                return
             with (self._directory / "logs" / f"{part.name}.log").open("ab") as log:
                 part.process = subprocess.Popen(
                     part.argv,
@@ -114,10 +117,11 @@ class Fleet:
 
     def close(self) -> None:
         """End all that is left, and its children. Doing it again is harmless."""
-        while self.parts:
-            _, part = self.parts.popitem()
-            if part.process is not None:
-                self.kill(part)
+        self._closed = True
+        for part in self.parts.values():
+            with part.lock:
+                if part.process is not None:
+                    self.kill(part)
         self._guard.close()
 
     def _reap(self, part: Part) -> None:

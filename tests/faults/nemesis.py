@@ -49,8 +49,9 @@ class Nemesis:
         self._server_lock = threading.Lock()
         self._baits = 0
         self._baiting = threading.Lock()
-        self.stop = threading.Event()
-        self.errors: list[BaseException] = []
+        self._stop = threading.Event()
+        self._errors: list[BaseException] = []
+        self._thread = threading.Thread()
         self._faults: dict[str, Callable[[Planned], None]] = {
             "kill-child": self._kill_child,
             "kill-worker": self._kill_worker,
@@ -74,13 +75,33 @@ class Nemesis:
         for name in ("consumer", "producer", "reader", "relay", "service"):
             self._faults[f"kill-{name}"] = self._kill_part
 
-    def run(self, faults: Sequence[Planned]) -> None:
-        """All of them, each at its time; comes back when the last is over."""
+    def start(self, faults: Sequence[Planned]) -> None:
+        """Begin; each fault comes at its time from now on."""
+        self._thread = threading.Thread(target=self._run, args=[faults], daemon=True)
+        self._thread.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last fault is over."""
+        return not self._thread.is_alive()
+
+    def raise_error(self) -> None:
+        """What went wrong while a fault was carried out, if anything did."""
+        if self._errors:
+            raise self._errors[0]
+
+    def close(self) -> None:
+        """End the faults that there are, and begin no other."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self, faults: Sequence[Planned]) -> None:
         began = time.monotonic()
         threads = []
         for fault in faults:
-            self.stop.wait(max(0.0, began + fault.at - time.monotonic()))
-            if self.stop.is_set():
+            self._stop.wait(max(0.0, began + fault.at - time.monotonic()))
+            if self._stop.is_set():
                 break
             threads.append(threading.Thread(target=self._hit, args=[fault], daemon=True))
             threads[-1].start()
@@ -93,7 +114,7 @@ class Nemesis:
         except (Nothing, redis.RedisError, ProcessLookupError) as error:
             self._history.note("missed", n=fault.n, why=f"{type(error).__name__}: {error}")
         except BaseException as error:
-            self.errors.append(error)
+            self._errors.append(error)
             raise
 
     @contextlib.contextmanager
@@ -116,7 +137,7 @@ class Nemesis:
         """The same, busy."""
         with self._gone(fault.target) as part:
             self.bait()
-            self.stop.wait(0.15)
+            self._stop.wait(0.15)
             yield part
 
     def bait(self, sort: str = "long", ms: int = 400, count: int = BAITS) -> None:
@@ -144,33 +165,33 @@ class Nemesis:
             pid = self._child(part, fault)
             with self._noted(fault, [pid]):
                 os.kill(pid, signal.SIGKILL)
-            self.stop.wait(1.0)
+            self._stop.wait(1.0)
 
     def _kill_worker(self, fault: Planned) -> None:
         with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
             self._fleet.kill(part)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._fleet.start(part)
 
     def _kill_supervisor(self, fault: Planned) -> None:
         """Its children see that they are orphans, and end."""
         with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
             self._fleet.kill_parent(part)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._fleet.wait_for_group(part)
             self._fleet.start(part)
 
     def _stop_worker(self, fault: Planned) -> None:
         with self._worker(fault) as part:
             self._stop_group(fault, part, [part.pid, *children(part.pid)])
-            self.stop.wait(1.0)
+            self._stop.wait(1.0)
 
     def _stop_child(self, fault: Planned) -> None:
         with self._worker(fault) as part:
             pid = self._child(part, fault)
             with self._noted(fault, [pid]):
                 os.kill(pid, signal.SIGSTOP)
-                self.stop.wait(fault.hold)
+                self._stop.wait(fault.hold)
                 with contextlib.suppress(ProcessLookupError):  # its supervisor may have killed it
                     os.kill(pid, signal.SIGCONT)
 
@@ -192,7 +213,7 @@ class Nemesis:
                 raise Nothing("it has ended")
             with self._noted(fault, [part.pid]):
                 self._fleet.kill(part)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._fleet.start(part)
 
     def _stop_part(self, fault: Planned) -> None:
@@ -203,7 +224,7 @@ class Nemesis:
     def _stop_group(self, fault: Planned, part: Part, pids: Sequence[int]) -> None:
         with self._noted(fault, pids):
             self._fleet.signal_group(part, signal.SIGSTOP)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._fleet.signal_group(part, signal.SIGCONT)
 
     # The server
@@ -212,22 +233,22 @@ class Nemesis:
         with self._server_lock:
             with self._noted(fault, [self._server.pid]):
                 self._server.kill()
-                self.stop.wait(fault.hold)
+                self._stop.wait(fault.hold)
                 self._server.start()
             for _ in range(20):  # work for everybody, so that it can be seen when each begins again
                 self.bait("brief", 10, 40)
-                self.stop.wait(0.2)
+                self._stop.wait(0.2)
 
     def _stop_server(self, fault: Planned) -> None:
         with self._server_lock, self._noted(fault):
             self._server.pause()
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._server.resume()
 
     def _pause_clients(self, fault: Planned) -> None:
         with self._server_lock, self._noted(fault), self._server.client() as client:
             client.client_pause(int(fault.hold * 1000))
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
 
     def _kill_clients(self, fault: Planned) -> None:
         with self._server_lock, self._noted(fault), self._server.client() as client:
@@ -240,7 +261,7 @@ class Nemesis:
     def _fill_memory(self, fault: Planned) -> None:
         with self._server_lock, self._noted(fault), self._server.client() as client:
             client.config_set("maxmemory", "1mb")
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             client.config_set("maxmemory", "0")
 
     # The network
@@ -248,7 +269,7 @@ class Nemesis:
     def _drop_replies(self, fault: Planned) -> None:
         with self._noted(fault):
             self._network.order(fault.target, "drop", count=1 + int(fault.draw * 8))
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._network.order(fault.target, "drop", count=0)
 
     def _reset(self, fault: Planned) -> None:
@@ -259,17 +280,17 @@ class Nemesis:
         is_worker = fault.target in FIRST
         with self._gone(fault.target) if is_worker else contextlib.nullcontext(), self._noted(fault):
             self._network.order(fault.target, "hole", on=True)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._network.order(fault.target, "hole", on=False)
 
     def _latency(self, fault: Planned) -> None:
         with self._noted(fault):
             self._network.order(fault.target, "latency", seconds=0.02 + 0.48 * fault.draw)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._network.order(fault.target, "latency", seconds=0)
 
     def _slices(self, fault: Planned) -> None:
         with self._noted(fault):
             self._network.order(fault.target, "slices", on=True)
-            self.stop.wait(fault.hold)
+            self._stop.wait(fault.hold)
             self._network.order(fault.target, "slices", on=False)

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,9 +77,8 @@ class FaultRun:
         self._start_parts()
         faults = schedule.plan(self._seed, self._span, self._lease, TARGETS)
         (self.directory / "schedule.json").write_text(json.dumps([fault._asdict() for fault in faults], indent=1))
-        nemesis = threading.Thread(target=self._nemesis.run, args=[faults], daemon=True)
-        nemesis.start()
-        self._look_until(lambda: not nemesis.is_alive(), "the faults are over")
+        self._nemesis.start(faults)
+        self._look_until(lambda: self._nemesis.is_done, "the faults are over")
         self._network.heal()
         producers = [self._fleet.parts[name] for name in SHARES]
         self._look_until(lambda: not any(part.runs for part in producers), "all jobs are acknowledged")
@@ -94,7 +92,7 @@ class FaultRun:
 
     def close(self) -> None:
         """End everything, also after a failure half way."""
-        self._nemesis.stop.set()
+        self._nemesis.close()
         self._fleet.close()
         self._network.close()
         self._app.close()
@@ -151,8 +149,7 @@ class FaultRun:
     def _look_until(self, condition: Callable[[], bool], what: str) -> None:
         """Look after the parts until it is so."""
         while not condition():
-            if self._nemesis.errors:
-                raise self._nemesis.errors[0]
+            self._nemesis.raise_error()
             if time.monotonic() > self.deadline:
                 raise OutOfTime(f"not within the limit: {what}")
             self._fleet.look()
