@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -16,8 +17,9 @@ class Proxy:
     """Forwards connections of 127.0.0.1 to the server at `url`. The faults are switched by its attributes, at any time.
 
     `drop_reply`: that many of the next answers are lost and their connections reset, after the server has executed what
-    was asked. `drop_when`: only answers to requests that contain these bytes are lost. `black_hole`: bytes are read and
-    thrown away, both ways. `latency`: seconds that every chunk is held back. `slices`: bytes are passed on one by one.
+    was asked. `drop_when`: only answers to requests that contain these bytes are lost. `on_drop` is called before the
+    reset. `black_hole`: bytes are read and thrown away, both ways. `latency`: seconds that every chunk is held back.
+    `slices`: bytes are passed on one by one.
     """
 
     def __init__(self, url: str) -> None:
@@ -25,6 +27,7 @@ class Proxy:
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 6379)
         self.drop_reply = 0
         self.drop_when = b""
+        self.on_drop: Callable[[], object] = bool
         self.black_hole = False
         self.latency = 0.0
         self.slices = False
@@ -96,7 +99,8 @@ class Proxy:
                 return False
             self.drop_reply -= 1
             self.dropped += 1
-            return True
+        self.on_drop()
+        return True
 
     def _send(self, end: socket.socket, data: bytes) -> bool:
         if self.latency:
