@@ -134,9 +134,9 @@ def started_late(facts: Facts) -> list[str]:
     ]
 
 
-#: Faults that may have an execution repeated, beside those of a process: the server away, or a connection mute. A lost
-#: reply, a reset, a slow network or an emptied cache of scripts may not: what is sent again is known.
-CUTTING = ("kill-server", "stop-server", "pause-clients")
+#: The fault that may have an execution repeated, beside those of a process: a connection on which nothing comes. A lost
+#: reply, a reset or an emptied cache of scripts may not, since what is sent again is known; nor may a server that is
+#: away, since the leases that end meanwhile are only marked.
 MUTE = "black-hole"
 #: Seconds for which a black hole goes on after its end: a connection that is mute is given up after so long.
 SOCKET_TIMEOUT = 5.0
@@ -161,11 +161,9 @@ def _reason(facts: Facts, run: Run, again: Run, crashes: list[Run]) -> str | Non
             return "crash of a neighbour"
     began = min(run.start, again.start)  # a zombie may begin what it had claimed when it is over elsewhere
     during = [fault for fault in facts.faults if fault.start <= again.start and began <= _effective_end(fault)]
-    # what has hit its process goes before what has hit everybody
     own = (fault.kind for fault in during if fault.pids & {run.pid, run.ppid})
     network = (fault.kind for fault in during if fault.kind == MUTE and fault.target == _port(run.slot))
-    server = (fault.kind for fault in during if fault.kind in CUTTING)
-    return next(chain(own, network, server), None)
+    return next(chain(own, network), None)
 
 
 def _effective_end(fault: Fault) -> float:

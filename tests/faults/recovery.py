@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.faults.checker import CUTTING
 from tests.faults.facts import NEVER, Facts, Fault, Run
 
+#: Faults of the server during which nobody can take anything back.
+AWAY = ("kill-server", "stop-server", "pause-clients")
 #: Seconds that a worker has after a restart of the server; one that is itself hit until it runs a job does not count.
 WATCHED = 6.0
 #: Seconds that a worker needs to be itself again after a fault.
@@ -29,7 +30,7 @@ class Times:
 def of_jobs(facts: Facts, kinds: tuple[str, ...]) -> Times:
     """From the fault until a job that ran in a process that it hit runs again."""
     times = Times()
-    outages = [fault for fault in facts.faults if fault.kind in CUTTING]
+    outages = [fault for fault in facts.faults if fault.kind in AWAY]
     hits = [fault for fault in facts.faults if fault.kind in kinds]
     for runs in facts.runs.values():
         for run, again in pairwise(runs):
@@ -66,5 +67,5 @@ def of_workers(facts: Facts) -> Times:
 
 def _disturbs(fault: Fault, worker: str, up: float, first: float) -> bool:
     """Whether this worker, or the server again, was hit between the restart and the worker's first job."""
-    mine = fault.target == worker or fault.kind == "deploy" or (fault.kind in CUTTING and fault.end != up)
+    mine = fault.target == worker or fault.kind == "deploy" or (fault.kind in AWAY and fault.end != up)
     return mine and fault.start < min(first, up + WATCHED) and fault.end + BOOT > up

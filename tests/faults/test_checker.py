@@ -151,7 +151,6 @@ def test_a_duplicate_without_a_fault_is_unexplained(story: Story) -> None:
     [
         ("kill-child", "w1", (10,)),
         ("kill-worker", "w1", (1,)),
-        ("kill-server", "server", ()),
         ("black-hole", "w1", ()),
     ],
 )
@@ -172,6 +171,8 @@ def test_a_fault_explains_a_duplicate_that_it_can_have_made(
         ("black-hole", "w2", (), 1.05),  # another worker's network
         ("drop-replies", "w1", (), 1.05),  # no reason to run it again
         ("flush-scripts", "server", (), 1.05),
+        ("kill-server", "server", (), 1.05),
+        ("stop-server", "server", (), 1.05),
         ("deploy", "workers", (), 1.05),
     ],
 )
