@@ -136,18 +136,17 @@ class Nemesis:
     def _worker(self, fault: Planned) -> Iterator[Part]:
         """The same, busy."""
         with self._gone(fault.target) as part:
-            self.bait()
+            self._bait(FIRST[fault.target], "long", 400, BAITS)
             self._stop.wait(0.15)
             yield part
 
-    def bait(self, sort: str = "long", ms: int = 400, count: int = BAITS) -> None:
+    def _bait(self, queue: str, sort: str, ms: int, count: int) -> None:
         """Enqueue jobs at once; not at all if the server is away."""
         with self._baiting:
             specs = [Spec(f"n-{self._baits + i}", sort, ms) for i in range(count)]
             self._baits += count
         keys = [spec.key for spec in specs]
         self._history.note("invoke", keys=keys, sorts=[sort] * count, feed=False)
-        queue = QUEUES[self._baits // count % len(QUEUES)]
         with contextlib.suppress(redisq.RedisQError):
             jobs = self._app.queue(queue).enqueue_many(sort, [((str(spec),), {}) for spec in specs])
             self._history.note("ack", keys=keys, ids=[job.id for job in jobs])
@@ -235,8 +234,8 @@ class Nemesis:
                 self._server.kill()
                 self._stop.wait(fault.hold)
                 self._server.start()
-            for _ in range(20):  # work for everybody, so that it can be seen when each begins again
-                self.bait("brief", 10, 40)
+            for turn in range(20):  # work for everybody, so that it can be seen when each begins again
+                self._bait(QUEUES[turn % len(QUEUES)], "brief", 10, 40)
                 self._stop.wait(0.2)
 
     def _stop_server(self, fault: Planned) -> None:
