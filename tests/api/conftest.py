@@ -13,6 +13,7 @@ import falcon.testing
 import pytest
 from redisq_api import create_app, migrations, users
 from redisq_api.database import Database
+from redisq_api.relay import Relay
 from redisq_api.settings import Settings
 from redisq_api.users import User
 
@@ -130,3 +131,15 @@ def client(make_client: Callable[..., Client], dead_url: str, monkeypatch: pytes
     """Ann's client of a service whose Redis is away."""
     monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
     return make_client("ann", dead_url)
+
+
+@pytest.fixture
+def app(redis_url: str) -> redisq.RedisQ:
+    """The app of the workers."""
+    return queue_app(redis_url)
+
+
+@pytest.fixture
+def relay(database: Database, app: redisq.RedisQ) -> Relay:
+    """A relay that a test moves by hand."""
+    return Relay(database, app, backlog=1000)
