@@ -74,6 +74,7 @@ local function claim(q)
       for _ = 1, 100 do -- past entries that are no jobs
         if not take(q, KEY.pending, budget, jobs) or #jobs > 0 then break end
       end
+      empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
     end
   end
   pcall(leave_token, q, paused) -- whatever is wrong with a key, jobs that were moved are answered
