@@ -27,6 +27,8 @@ from .settings import Settings
 CLAIM_BYTES = 1024 * 1024
 #: Seconds between two housekeepings of one worker.
 KEEP_EVERY = 0.1
+#: What an exchange is tried again after.
+TROUBLE = (*LOST, redis.ResponseError)
 
 
 class Interrupted(Exception):
@@ -84,8 +86,13 @@ class Claimer:
 
     `stopping` says when to give up waiting for a server that is away; `on_trouble` hears of each error that is waited
     out. `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its
-    jobs were taken back. `forwarding`: follow-ups wait to be sent to other queues.
+    jobs were taken back. `forwarding`: follow-ups wait to be sent to other queues. `held`: deliveries of this worker,
+    also by other claimers. `busy_at`: when to claim again, whether or not there was a token. The sources are of one
+    slot; ShardedClaimer claims from several.
     """
+
+    #: Whether a claim that finds nothing may have left out sources that cannot be reached.
+    away = False
 
     def __init__(
         self,
@@ -94,6 +101,7 @@ class Claimer:
         worker: str,
         stopping: Callable[[], bool] = lambda: False,
         on_trouble: Callable[[Exception], None] = lambda error: None,
+        held: dict[tuple[str, bytes], int] | None = None,
     ) -> None:
         self.settings = settings
         self.sources = list(sources)
@@ -102,12 +110,12 @@ class Claimer:
         self.forwarding = False
         self._number = 0
         self._answered = True
-        self._held: dict[tuple[str, bytes], int] = {}
-        self._stopping = stopping
-        self._on_trouble = on_trouble
-        self._link: Link = settings.server.link()
+        self.held = {} if held is None else held
+        self.stopping = stopping
+        self.on_trouble = on_trouble
+        self.link: Link = settings.server.shard(sources[0].base).link()
         self._keep_at = 0.0
-        self._busy_at = 0.0
+        self.busy_at = 0.0
 
     def exchange(
         self, settlements: Sequence[Settlement], budget: int = 0, block: float = 0.0
@@ -118,26 +126,32 @@ class Claimer:
         server answers: a settlement is known by its delivery, a claim by its number. Interrupted if `stopping` becomes
         true while there is nothing to settle.
         """
-        if budget and self._answered:
-            self._number, self._answered = self._number + 1, False
-        settle = settling(self.settings, self.worker, settlements)
         for delay in reconnect_delays(longest=min(2.0, self.settings.lease / 12)):
-            wait, keep, claim = self._claiming(budget, block, len(settlements))
             try:
-                replies = self._link.round_trip([*settle, *wait, *keep, *claim])
-            except LOST as error:
-                refused: Exception | None = error
-            else:
-                needed = replies[: len(settle)] + replies[len(replies) - len(claim) :]
-                refused = next((reply for reply in needed if isinstance(reply, redis.ResponseError)), None)
-            if refused is None:
-                break
-            self._on_trouble(refused)
+                return self.attempt(settlements, budget or None, block)
+            except TROUBLE as error:
+                self.on_trouble(error)
             block = 0.0  # the wait may be over
-            if self._stopping() and not settlements:
+            if self.stopping() and not settlements:
                 raise Interrupted
             time.sleep(delay)
-        self._answered = self._answered or bool(budget)
+        raise AssertionError("the delays never end")
+
+    def attempt(
+        self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0, keep: bool = False
+    ) -> tuple[list[bytes], list[Claimed]]:
+        """One try of an exchange; one of TROUBLE is raised. `budget`: None not to claim; 0 to claim nothing, and leave
+        the token right. `keep`: keep house in any case.
+        """
+        if budget is not None and self._answered:
+            self._number, self._answered = self._number + 1, False
+        settle = settling(self.settings, self.worker, settlements)
+        wait, kept, claim = self._claiming(budget, block, keep or block > 0, len(settlements))
+        replies = self.link.round_trip([*settle, *wait, *kept, *claim])
+        for reply in replies[: len(settle)] + replies[len(replies) - len(claim) :]:
+            if isinstance(reply, redis.ResponseError):
+                raise reply
+        self._answered = self._answered or budget is not None
         for settlement in settlements:
             self.drop(settlement.job)
         answers = [answer for reply in replies[: len(settle)] for answer in reply]
@@ -146,24 +160,26 @@ class Claimer:
 
     def drop(self, job: Claimed) -> None:
         """This job is not held any more."""
-        self._held.pop((job.source.base, job.id), None)
+        self.held.pop((job.source.base, job.id), None)
 
     def close(self) -> None:
-        self._link.close()
+        self.link.close()
 
-    def _claiming(self, budget: int, block: float, settled: int) -> tuple[list[Command], list[Command], list[Command]]:
-        if not budget:
+    def _claiming(
+        self, budget: int | None, block: float, idle: bool, settled: int
+    ) -> tuple[list[Command], list[Command], list[Command]]:
+        if budget is None:
             return [], [], []
         now = time.monotonic()
         wait: list[Command] = []
         keep: list[Command] = []
-        longest = min(block, LONGEST_BLOCK, self._busy_at - now)
+        longest = min(block, LONGEST_BLOCK, self.busy_at - now)
         if longest > 0.001:
             wait = [("BLPOP", *(source.base + keys.NAMES["wake"] for source in self.sources), f"{longest:.3f}")]
-        if block > 0 or now >= self._keep_at:
+        if idle or now >= self._keep_at:
             keep = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        flags = "1" if len(self._held) <= settled else "0", "1" if keep else "0"
+        flags = "1" if len(self.held) <= settled else "0", "1" if keep else "0"
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
         return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
 
@@ -171,12 +187,12 @@ class Claimer:
         """What the wait and the housekeeping said. An error there must not make the worker deaf to other queues."""
         for reply in replies:
             if isinstance(reply, redis.ResponseError):
-                self._on_trouble(reply)
+                self.on_trouble(reply)
                 time.sleep(KEEP_EVERY)
         kept = [reply for reply in replies[waited:] if not isinstance(reply, redis.ResponseError)]
         if kept:
             due = [ms for ms, _ in kept if ms >= 0]
-            self._busy_at = time.monotonic() + (min(due) / 1000 if due else float("inf"))
+            self.busy_at = time.monotonic() + (min(due) / 1000 if due else float("inf"))
             self.forwarding = any(count for _, count in kept)
 
     def _adopt(self, answers: Sequence[Any]) -> list[Claimed]:
@@ -185,11 +201,11 @@ class Claimer:
         for source, answer in zip(self.sources, answers, strict=True):
             if isinstance(answer, list):
                 for id_, delivery, *fields in answer:
-                    if self._held.get((source.base, id_)) != int(delivery):
-                        self._held[source.base, id_] = int(delivery)
+                    if self.held.get((source.base, id_)) != int(delivery):
+                        self.held[source.base, id_] = int(delivery)
                         jobs.append(Claimed(source, id_, int(delivery), *fields))
             elif answer in (b"unregistered", b"stale"):
                 self.unregistered.add(source.name)
             else:
-                self._on_trouble(ServerRefused(f"queue {source.name}: {answer.decode()}"))
+                self.on_trouble(ServerRefused(f"queue {source.name}: {answer.decode()}"))
         return jobs

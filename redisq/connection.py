@@ -106,12 +106,15 @@ class Endpoint:
 
 
 class Link:
-    """One connection at a time, used by one thread. It connects when it is first used, and again after a loss."""
+    """One connection at a time, used by one thread. It connects when it is first used, and again after a loss.
+
+    `endpoint`: where it is connected to, or was last.
+    """
 
     def __init__(self, route: Route, endpoint: Endpoint | None = None, connection: Any = None) -> None:
         self._route = route
-        self._endpoint = endpoint
         self._connection = connection
+        self.endpoint = endpoint
 
     def send(self, commands: Sequence[Command]) -> None:
         self._connect()
@@ -153,6 +156,10 @@ class Link:
         """Whether a reply begins to arrive within that many seconds."""
         return self._connection is not None and bool(self._connection.can_read(timeout))
 
+    def fileno(self) -> int:
+        """Of the socket, to wait for several."""
+        return int(self._connection._sock.fileno())
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.disconnect()
@@ -160,12 +167,12 @@ class Link:
 
     def _connect(self) -> None:
         if self._connection is None:
-            self._endpoint = self._route.endpoint(lost=self._endpoint)
-            self._connection = self._endpoint.pool.make_connection()
+            self.endpoint = self._route.endpoint(lost=self.endpoint)
+            self._connection = self.endpoint.pool.make_connection()
             self._connection.connect()
 
     def _known(self) -> set[str]:
-        return self._endpoint.known if self._endpoint else set()
+        return self.endpoint.known if self.endpoint else set()
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         self._connect()  # first: what is known of the server may change by it

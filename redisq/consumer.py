@@ -18,6 +18,7 @@ from .claimer import Claimer, Interrupted, registration, renewal, settling, work
 from .connection import LONGEST_BLOCK, Command
 from .errors import LeaseLost, RedisQError, ServerRefused, ServerUnavailable
 from .settings import Settings
+from .sharded import ShardedClaimer, extend, make_claimer
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Consumer:
         self.claiming = False
         self.renewed_at = float("-inf")
         self.worker = ""
-        self._claimer: Claimer | None = None
+        self._claimer: Claimer | ShardedClaimer | None = None
         self._held: dict[tuple[str, bytes], Claimed] = {}
         self._give_up_at = float("inf")
         self._trouble: Exception | None = None
@@ -96,9 +97,9 @@ class Consumer:
         self.sources += sources
         if self._claimer:
             self._call(registration(self.settings, sources, self.worker))
-            self._claimer.sources += sources
+            self._claimer = extend(self._claimer, sources)
 
-    def _registered(self) -> Claimer:
+    def _registered(self) -> Claimer | ShardedClaimer:
         now = time.monotonic()
         if self._claimer is not None and now - self.renewed_at < self.settings.lease / 4:
             return self._claimer
@@ -106,7 +107,7 @@ class Consumer:
             self._retire()
             self.worker = worker_name()
             self._call(registration(self.settings, self.sources, self.worker))
-            self._claimer = Claimer(self.settings, self.sources, self.worker, self._stopping, self._on_trouble)
+            self._claimer = make_claimer(self.settings, self.sources, self.worker, self._stopping, self._on_trouble)
         else:
             self._call(renewal(self.sources, [self.worker]))
         self.renewed_at = now

@@ -132,7 +132,7 @@ class Doctor:
         return f"{self._base}{keys.NAMES[name]}"
 
     def _call(self, command: Command) -> Any:
-        reply = self._settings.server.call([command], self._settings.patience)[0]
+        reply = self._settings.server.shard(self._base).call([command], self._settings.patience)[0]
         if isinstance(reply, redis.ResponseError):
             raise ServerRefused(str(reply)) from reply
         return reply

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from . import durability as durable
 from . import keys
 from .connection import CallLost, Command, evalsha
-from .errors import EnqueueUnknown, FeedFull, ServerRefused
+from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, decode, encode
 from .options import DURABILITIES, CallOptions
@@ -26,6 +26,8 @@ BATCH = 250
 BATCH_BYTES = 1024 * 1024
 #: Seconds after which a queue's name is written to the set of all queues again.
 ANNOUNCE_EVERY = 10.0
+#: Seconds for which that is tried, where it is a call of its own; and until the next try, if it failed.
+ANNOUNCE_PATIENCE = 1.0
 
 
 class NewJob(NamedTuple):
@@ -68,7 +70,7 @@ class Producer:
 
         EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull, DurabilityUnsupported, NotDurable.
         """
-        server, patience = self._settings.server, self._settings.patience
+        shard, patience = self._settings.server.shard(self._base), self._settings.patience
         ids = tuple(job.local_id for job in jobs)
         durability = self._durability(jobs)
         args: list[Any] = ["1" if durability else "0", self._settings.retention.feed]
@@ -79,9 +81,9 @@ class Producer:
         commands = [*announce, evalsha(ENQUEUE, [self._base], args)]
         try:
             if durability:
-                replies = durable.call(server, durability, commands, patience)
+                replies = durable.call(shard, durability, commands, patience)
             else:
-                replies = server.call(commands, patience)
+                replies = shard.call(commands, patience)
         except CallLost as error:
             if error.sent:
                 raise EnqueueUnknown(str(error), ids) from error.__cause__
@@ -90,7 +92,7 @@ class Producer:
         if isinstance(answers, redis.ResponseError):
             raise ServerRefused(str(answers)) from answers
         if durability:
-            durable.confirm(server, durability, replies, ids, patience)
+            durable.confirm(shard, durability, replies, ids, patience)
         return [self._job(*row) for row in zip(jobs, sent_fields, answers, strict=True)]
 
     def _durability(self, jobs: Sequence[NewJob]) -> str | None:
@@ -100,11 +102,23 @@ class Producer:
         return next((durability for durability in reversed(DURABILITIES) if durability in wanted), None)
 
     def _announce(self) -> list[Command]:
+        """What makes the queue's name known, to be sent along; sent already if it belongs elsewhere."""
         now = time.monotonic()
         if now - self._announced < ANNOUNCE_EVERY:
             return []
         self._announced = now
-        return [("SADD", keys.queues(self._settings.namespace), self._queue)]
+        command = ("SADD", keys.queues(self._settings.namespace), self._queue)
+        server = self._settings.server
+        if server.shard(self._base) is server:
+            return [command]
+        # In a cluster it is another slot. That this is away must not keep jobs out of the queue.
+        try:
+            told = server.call([command], ANNOUNCE_PATIENCE)[0]
+        except ServerUnavailable as error:
+            told = error
+        if isinstance(told, Exception):
+            self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_PATIENCE
+        return []
 
     def _job(self, job: NewJob, sent: list[Any], answer: Any) -> Job:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""

@@ -162,7 +162,8 @@ class Queue:
         return f"{self.base}{keys.NAMES[name]}{rest}"
 
     def _call(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
-        replies = self._settings.server.call(commands, self._settings.patience if patience is None else patience)
+        shard = self._settings.server.shard(self.base)
+        replies = shard.call(commands, self._settings.patience if patience is None else patience)
         for reply in replies:
             if isinstance(reply, redis.ResponseError):
                 raise ServerRefused(str(reply)) from reply
@@ -170,7 +171,7 @@ class Queue:
 
     def _look_up(self, commands: Sequence[Command]) -> list[Any]:
         """Records. One of a wrong type counts as none: it must not hide the others."""
-        replies = self._settings.server.call(commands, self._settings.patience)
+        replies = self._settings.server.shard(self.base).call(commands, self._settings.patience)
         for reply in replies:
             if isinstance(reply, redis.ResponseError) and not str(reply).startswith("WRONGTYPE"):
                 raise ServerRefused(str(reply)) from reply

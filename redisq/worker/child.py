@@ -11,10 +11,11 @@ from typing import Any
 
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
-from ..claimer import Claimer, Interrupted, settling
+from ..claimer import Interrupted, settling
 from ..connection import LONGEST_BLOCK
 from ..errors import RedisQError, ServerRefused
 from ..forward import drain
+from ..sharded import make_claimer
 from .batch import Batch
 from .board import Slot
 from .guard import ORPHANED, Guard
@@ -40,7 +41,7 @@ class Child:
         self._stopping = False
         self._interruptible = False
         self._in_trouble = False
-        self._claimer = Claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
+        self._claimer = make_claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
         self._runner = Runner(app, worker)
         self._guard = Guard(self._settle_apart, self._parent)
         self._pace = Pace()
@@ -57,7 +58,7 @@ class Child:
                     self._forward()
                 if not jobs and self._claimer.unregistered:
                     return LEASE_LOST
-                if not jobs and self._burst:
+                if not jobs and self._burst and not self._claimer.away:
                     return DONE
                 settled = self._work(jobs)
             self._exchange(settled + self._guard.unsent(), 0, 0.0)

@@ -20,16 +20,31 @@ PAUSE = 1.0
 
 
 class Orders:
-    """One connection that always waits for the next order."""
+    """Always waits for the next order, on a connection per slot."""
 
     def __init__(self, settings: Settings, sources: Sequence[Source]) -> None:
-        self._link = settings.server.link()
+        self._lines = [Line(settings, group) for group in settings.server.groups(sources)]
+
+    def next(self, workers: Sequence[str]) -> tuple[str, str] | None:
+        """The worker and the full id of a job that it is asked to stop, if an order has come."""
+        return next((order for line in self._lines if (order := line.next(workers))), None)
+
+    def close(self) -> None:
+        for line in self._lines:
+            line.close()
+
+
+class Line:
+    """One connection that waits for orders in one slot."""
+
+    def __init__(self, settings: Settings, sources: Sequence[Source]) -> None:
+        self._link = settings.server.shard(sources[0].base).link()
         self._sources = sources
         self._waiting = False
         self._not_before = 0.0
 
     def next(self, workers: Sequence[str]) -> tuple[str, str] | None:
-        """The worker and the full id of a job that it is asked to stop, if an order has come."""
+        """See Orders.next."""
         try:
             if self._waiting and self._link.readable():
                 self._waiting = False
@@ -37,7 +52,7 @@ class Orders:
                 if isinstance(reply, list):
                     return self._parse(reply[0].decode(), reply[1].decode())
                 if isinstance(reply, redis.ResponseError):
-                    self._not_before = time.monotonic() + PAUSE
+                    self.close()  # perhaps it is not the server for this any more
             if not self._waiting and workers and time.monotonic() >= self._not_before:
                 self._link.send([("BLPOP", *self._keys(workers), LONGEST_BLOCK)])
                 self._waiting = True
