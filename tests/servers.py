@@ -94,6 +94,11 @@ class Server:
         return self._running().pid
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and not ended by the test."""
+        return self._process is not None
+
+    @property
     def log(self) -> Path:
         return self.directory / "server.log"
 
@@ -147,12 +152,9 @@ class Server:
         program = binary(self.kind)
         assert program is not None, f"{self.kind} is not installed"
         self.directory.mkdir(parents=True, exist_ok=True)
-        arguments = [program, "--port", str(self.port), "--dir", str(self.directory)]
-        for name, value in self.config.items():
-            arguments += [f"--{name}", value]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                arguments,
+                [program, *self._arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -162,6 +164,12 @@ class Server:
         self._guard = subprocess.Popen(
             ["sh", "-c", f"read _; kill -9 {self._process.pid}"], stdin=subprocess.PIPE, start_new_session=True
         )
+
+    def _arguments(self) -> list[str]:
+        arguments = ["--port", str(self.port), "--dir", str(self.directory)]
+        for name, value in self.config.items():
+            arguments += [f"--{name}", value]
+        return arguments
 
     def _answers(self) -> bool:
         if (code := self._running().poll()) is not None:
