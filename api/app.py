@@ -1,7 +1,10 @@
 """Puts the service together: `create_app()` reads the environment, tests and embedders pass what they have."""
 
+from __future__ import annotations
+
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import falcon
 
@@ -28,7 +31,8 @@ _PATIENCE = 0.5
 # gunicorn's own status of an app that cannot be loaded: it stops instead of starting the worker again and again.
 _EXIT_APP_LOAD_ERROR = 4
 
-WSGIApp = falcon.App[falcon.Request, falcon.Response]
+if TYPE_CHECKING:  # older versions of Falcon have the class, but not its parameters
+    WSGIApp = falcon.App[falcon.Request, falcon.Response]
 
 
 def create_app(
@@ -54,7 +58,8 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     offer = _offer(config, queue_app)
     jobs = Jobs(queue_app, Handover(queue_app, migrations.feed_of(database)), config.backlog)
     gate = Gate(database, config.proxies)
-    app = WSGIApp(middleware=[Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
+    app: WSGIApp = falcon.App()
+    app.add_middleware([Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
