@@ -44,7 +44,7 @@ def _load(spec: str) -> RedisQ:
         sys.path.insert(0, os.getcwd())  # an installed command's path begins with its own folder, not with the user's
     try:
         found = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise AppNotFound(f"{spec}: importing {module_name} failed: {type(error).__name__}: {error}") from error
     app: object = found
     for name in attribute.split("."):
