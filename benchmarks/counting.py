@@ -34,8 +34,8 @@ MEMORY_JOBS = 10_000
 #: A name of the usual length, and always the same: it is a part of every claim.
 WORKER = "worker-00001-0123456789"
 
-#: Bytes by which memory may be above the accepted number: Valkey's hash tables are seeded at random, and so it varies by
-#: one or two.
+#: Bytes by which memory may be above the accepted number: Valkey's hash tables are seeded at random, and
+#: so it varies by one or two.
 SLACK = {"memory": 3.0}
 
 Counts = dict[str, float]
