@@ -88,6 +88,8 @@ class Producer:
             if error.sent:
                 raise EnqueueUnknown(str(error), ids) from error.__cause__
             raise
+        if announce and not isinstance(replies[0], redis.ResponseError):
+            self._announced = time.monotonic()
         answers = replies[len(announce)]
         if isinstance(answers, redis.ResponseError):
             raise ServerRefused(str(answers)) from answers
@@ -106,11 +108,11 @@ class Producer:
         now = time.monotonic()
         if now - self._announced < ANNOUNCE_EVERY:
             return []
-        self._announced = now
         command = ("SADD", keys.queues(self._settings.namespace), self._queue)
         server = self._settings.server
         if server.shard(self._base) is server:
             return [command]
+        self._announced = now
         # In a cluster it is another slot. That this is away must not keep jobs out of the queue.
         try:
             told = server.call([command], ANNOUNCE_PATIENCE)[0]
