@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import redis
 
 import redisq
+from redisq.scripts import CLAIM, ENQUEUE, SETTLE
 from tests.faults.fleet import Fleet, Part, children
 from tests.faults.history import History
 from tests.faults.network import Network
@@ -25,10 +26,14 @@ AWAY = 2
 AWAY_OF_A_KIND = 1
 #: Jobs that are put before everybody when workers are about to be hit, so that they are hit while they run something.
 BAITS = 10
+#: Seconds that a worker may take to start a child; more only if the server is away.
+BOOT = 15.0
 
 #: Worker -> the queues into which it looks, in this order. Each is the first of two workers.
 ORDERS = {f"w{i}": (*QUEUES[i % 3 :], *QUEUES[: i % 3]) for i in range(6)}
 FIRST = {worker: queues[0] for worker, queues in ORDERS.items()}
+#: Scripts whose answers are lost, and of how many bytes: a claim that was given nothing is answered with fewer.
+DROPPED = (("", 0), (CLAIM.sha, 150), (CLAIM.sha, 150), (SETTLE.sha, 0), (ENQUEUE.sha, 0))
 
 
 class Nothing(Exception):
@@ -170,7 +175,7 @@ class Nemesis:
         with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
             self._fleet.kill(part)
             self._stop.wait(fault.hold)
-            self._fleet.start(part)
+            self._start(part)
 
     def _kill_supervisor(self, fault: Planned) -> None:
         """Its children see that they are orphans, and end."""
@@ -178,7 +183,7 @@ class Nemesis:
             self._fleet.kill_parent(part)
             self._stop.wait(fault.hold)
             self._fleet.wait_for_group(part)
-            self._fleet.start(part)
+            self._start(part)
 
     def _stop_worker(self, fault: Planned) -> None:
         with self._worker(fault) as part:
@@ -194,6 +199,13 @@ class Nemesis:
                 with contextlib.suppress(ProcessLookupError):  # its supervisor may have killed it
                     os.kill(pid, signal.SIGCONT)
 
+    def _start(self, part: Part) -> None:
+        """Start a worker, and let it come as far as to know what a signal means."""
+        self._fleet.start(part)
+        end = time.monotonic() + BOOT
+        while part.runs and not children(part.pid) and time.monotonic() < end:
+            self._stop.wait(0.1)
+
     def _deploy(self, fault: Planned) -> None:
         """Every worker in turn: an orderly end, which is no fault that explains anything, and a new one."""
         with self._noted(fault):
@@ -201,7 +213,7 @@ class Nemesis:
                 with part.lock:
                     if code := self._fleet.terminate(part):
                         self._history.note("died", slot=part.name, code=code)
-                    self._fleet.start(part)
+                    self._start(part)
 
     # Other parts
 
@@ -266,10 +278,13 @@ class Nemesis:
     # The network
 
     def _drop_replies(self, fault: Planned) -> None:
+        """Of whatever comes next, or only of claims that were given jobs, of settles, of enqueues."""
+        asked, least = DROPPED[int(fault.draw * len(DROPPED))]
         with self._noted(fault):
-            self._network.order(fault.target, "drop", count=1 + int(fault.draw * 8))
+            count = 1 + int(fault.draw * 1000) % 9
+            self._network.order(fault.target, "drop", count=count, asked=asked, bytes=least)
             self._stop.wait(fault.hold)
-            self._network.order(fault.target, "drop", count=0)
+            self._network.order(fault.target, "drop", count=0, asked="", bytes=0)
 
     def _reset(self, fault: Planned) -> None:
         with self._noted(fault):

@@ -3,7 +3,9 @@
 Each port has troubles of its own, which are ordered by lines of JSON on standard input, and acknowledged on standard
 output:
 
-    {"port": "w1", "do": "drop", "count": 3}            the next three answers are lost, their connections reset
+    {"port": "w1", "do": "drop", "count": 3, "asked": "4e1f…", "bytes": 100}
+                                                        the next three answers to what contains this text, of at least
+                                                        so many bytes, are lost, and their connections reset
     {"port": "w1", "do": "reset"}                       all connections are reset
     {"port": "w1", "do": "hole", "on": true}            what exists, and what is made meanwhile, stays open and mute
     {"port": "w1", "do": "latency", "seconds": 0.2}     every piece is held back for up to so long; 0 ends it
@@ -40,6 +42,8 @@ class Port:
         self._upstream = upstream
         self._connections: set[Connection] = set()
         self.drop = 0
+        self.drop_asked = b""
+        self.drop_bytes = 0
         self.hole = False
         self.latency = 0.0
         self.slices = False
@@ -50,7 +54,7 @@ class Port:
     def obey(self, order: dict[str, Any]) -> None:
         match order["do"]:
             case "drop":
-                self.drop = order["count"]
+                self.drop, self.drop_asked, self.drop_bytes = order["count"], order["asked"].encode(), order["bytes"]
             case "reset":
                 for connection in list(self._connections):
                     connection.reset()
@@ -87,6 +91,7 @@ class Connection:
     def __init__(self, port: Port, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
         self._port = port
         self._writers = (near, far)
+        self._asked = b""
         self.mute = False
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool = False) -> None:
@@ -94,18 +99,25 @@ class Connection:
         while data := await reader.read(PIECE):
             if self.mute:
                 continue
-            if is_answer and port.drop > 0:
+            if is_answer and self._is_to_be_dropped(data):
                 port.drop -= 1
                 self.reset()
                 return
+            self._asked = b"" if is_answer else self._asked + data
             if port.latency:
                 await asyncio.sleep(port.latency * random.uniform(0.002, 1.0))
             for piece in _sliced(data) if port.slices else (data,):
+                if writer.is_closing():
+                    break
                 writer.write(piece)
                 if port.slices:
                     await asyncio.sleep(0)
             await writer.drain()
         self.reset()
+
+    def _is_to_be_dropped(self, answer: bytes) -> bool:
+        port = self._port
+        return port.drop > 0 and port.drop_asked in self._asked and len(answer) >= port.drop_bytes
 
     def reset(self) -> None:
         """End both sides, so that they see a reset rather than an orderly end."""
@@ -151,7 +163,7 @@ class Network:
     def heal(self) -> None:
         """No trouble anywhere; what is mute ends."""
         for name in self.urls:
-            self.order(name, "drop", count=0)
+            self.order(name, "drop", count=0, asked="", bytes=0)
             self.order(name, "hole", on=False)
             self.order(name, "latency", seconds=0)
             self.order(name, "slices", on=False)

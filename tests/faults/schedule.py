@@ -39,7 +39,7 @@ KINDS = (
     Kind("kill-clients", "server", 2),
     Kind("flush-scripts", "server", 1),
     Kind("fill-memory", "server", 1, 0.3, 1.0),
-    Kind("drop-replies", "port", 3, 0.3, 1.0),
+    Kind("drop-replies", "port", 4, 0.3, 1.0),
     Kind("reset", "port", 2),
     Kind("black-hole", "port", 2, 0.3, 1.5),
     Kind("latency", "port", 2, 0.5, 2.0),
