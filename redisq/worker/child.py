@@ -9,6 +9,7 @@ import time
 from types import FrameType
 from typing import Any
 
+from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import Interrupted, settling
@@ -41,6 +42,7 @@ class Child:
         self._stopping = False
         self._interruptible = False
         self._in_trouble = False
+        self._has_forwarded = False
         self._claimer = make_claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
         self._runner = Runner(app, worker)
         self._guard = Guard(self._settle_apart, self._parent)
@@ -54,14 +56,16 @@ class Child:
         try:
             while not self._stopping and os.getppid() == self._parent:
                 jobs = self._claim(settled)
-                if self._claimer.forwarding:
+                if self._claimer.forwarding or self._has_forwarded:
                     self._forward()
                 if not jobs and self._claimer.unregistered:
                     return LEASE_LOST
-                if not jobs and self._burst and not self._claimer.away:
+                if not jobs and self._burst and not self._claimer.away and not self._more_waits():
                     return DONE
                 settled = self._work(jobs)
             self._exchange(settled + self._guard.unsent(), 0, 0.0)
+            if self._has_forwarded:
+                self._forward()
         except Interrupted:
             pass  # what was claimed meanwhile, the supervisor gives back
         finally:
@@ -91,6 +95,7 @@ class Child:
         if self._claimer.unregistered:
             budget = 0
         answers, jobs = self._claimer.exchange(settled, budget, block)
+        self._note(settled)
         self._slot.beat()
         if self._in_trouble:
             self._in_trouble = False
@@ -136,13 +141,33 @@ class Child:
                 raise ServerRefused(str(reply)) from reply
         for settlement in settled:
             self._claimer.drop(settlement.job)
+        self._note(settled)
+
+    def _note(self, settled: list[Settlement]) -> None:
+        """These were settled: did one leave follow-ups for another queue?"""
+        if any(settlement.follow and settlement.follow[0] for settlement in settled):
+            self._has_forwarded = True
 
     def _forward(self) -> None:
+        self._has_forwarded = False
         for source in self._claimer.sources:
             try:
-                drain(self._settings, source)
+                while drain(self._settings, source):
+                    pass
             except RedisQError as error:
                 self._on_trouble(error)
+
+    def _more_waits(self) -> bool:
+        """Whether something is queued although nothing was claimed: one claim passes over so much garbage only."""
+        looks = (("LLEN", keys.NAMES["pending"]), ("HEXISTS", keys.NAMES["state"], "paused"))
+        commands = [(name, source.base + key, *rest) for source in self._claimer.sources for name, key, *rest in looks]
+        try:
+            replies = self._settings.server.call(commands, self._settings.patience)
+        except RedisQError as error:
+            self._on_trouble(error)
+            return False
+        pairs = zip(replies[::2], replies[1::2], strict=True)
+        return any(isinstance(waiting, int) and waiting > 0 and paused == 0 for waiting, paused in pairs)
 
     def _on_trouble(self, error: Exception) -> None:
         if not self._in_trouble:
