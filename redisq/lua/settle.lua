@@ -40,8 +40,12 @@ local ways = {
     redis.call('HSET', key, 's', 'c', 'x', text, 'z', now)
     finish(q, now, id, cancelled_ttl, f)
   end,
-  r = function(id, key, f, delivery, text, ms) back(id, key, delivery, ms, 'x', text, 'a', (f[9] or 0) + 1) end,
-  p = function(id, key, f, delivery, text, ms) back(id, key, delivery, ms, 'x', text, 'u', (f[10] or 0) + 1) end,
+  r = function(id, key, _, delivery, text, ms)
+    back(id, key, delivery, ms, 'x', text, 'a', (redis.call('HGET', key, 'a') or 0) + 1)
+  end,
+  p = function(id, key, _, delivery, text, ms)
+    back(id, key, delivery, ms, 'x', text, 'u', (redis.call('HGET', key, 'u') or 0) + 1)
+  end,
   g = function(id, key, f, delivery)
     if not f[2] then return redis.call('UNLINK', key) end
     redis.call('HDEL', key, 'n')
@@ -57,9 +61,9 @@ local ways = {
 
 local function settle(id, delivery, way, text, ms, first, last)
   local key = q .. KEY.job .. id
-  local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'w', 'd', 'l', 'm', 'a', 'u')
+  local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'w', 'd', 'm')
   local status, ours = f[4], f[5] == worker and f[6] == delivery
-  if f[8] then way, text = 'c', 'cancelled' end
+  if f[7] then way, text = 'c', 'cancelled' end
   local follows = way == 's' and first <= last
   if follows then redis.call('LLEN', q .. KEY.pending) redis.call('LLEN', q .. KEY.forward) end -- fails while it may
   if status == 'r' and ours and redis.call('LREM', claimed, -1, id) == 1 then
@@ -74,7 +78,7 @@ local function settle(id, delivery, way, text, ms, first, last)
     if follows then follow(first, last) end
     return 'ok'
   end
-  local before = f[7] == worker .. ':' .. delivery
+  local before = redis.call('HGET', key, 'l') == worker .. ':' .. delivery
     or ours and (status == 's' or status == 'f' or status == 'c')
     or way == 'g' and not f[6]
   return before and 'done' or 'lost'

@@ -109,7 +109,7 @@ class Child:
         if not jobs:
             return []
         batch, count, began, verbose = Batch(jobs), 0, time.perf_counter(), log.isEnabledFor(logging.DEBUG)
-        self._guard.watch(batch)
+        self._guard.watch(batch, alone=len(jobs) == 1)
         while (job := batch.next()) is not None:
             options = self._runner.options(job)
             self._slot.start(b"%b.%b" % (job.source.name.encode(), job.id), options.timeout or 0.0)

@@ -37,10 +37,12 @@ class Guard:
         self._unsent: list[Settlement] = []
         threading.Thread(target=self._run, name="redisq-guard", daemon=True).start()
 
-    def watch(self, batch: Batch) -> None:
-        """The loop begins with this batch."""
+    def watch(self, batch: Batch, alone: bool) -> None:
+        """The loop begins with this batch. `alone`: nothing waits behind its one job, and to wake a thread for it would
+        cost more than many a job.
+        """
         self._batch = batch
-        if not self._watching.is_set():
+        if not alone and not self._watching.is_set():
             self._watching.set()
 
     def rest(self) -> None:
@@ -56,9 +58,9 @@ class Guard:
 
     def _run(self) -> None:
         while True:
-            self._watching.wait()
+            first = FIRST_LOOK if self._watching.wait(NEXT_LOOKS) else 0.0
             batch = self._batch
-            time.sleep(FIRST_LOOK)
+            time.sleep(first)
             while batch is not None and batch is self._batch:
                 self._shed(batch)
                 if os.getppid() != self._parent:

@@ -9,8 +9,6 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-import msgspec
-
 from .. import claimed as verdict
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement
@@ -92,11 +90,10 @@ class Runner:
             self._loop.close()
 
     def _arguments(self, job: Claimed) -> tuple[list[Any], dict[str, Any]]:
-        call = self._codec.decode(job.body or b"")
-        try:
-            return msgspec.convert(call, tuple[list[Any], dict[str, Any]])
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
+        match self._codec.decode(job.body or b""):
+            case [list(args), dict(kwargs)]:
+                return args, kwargs
+        raise ValueError("not a list of arguments and an object of keyword arguments")
 
     def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._loop is None:
