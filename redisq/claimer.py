@@ -179,7 +179,9 @@ class Claimer:
         if idle or now >= self._keep_at:
             keep = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        flags = "1" if len(self.held) <= settled else "0", "1" if keep else "0"
+        flags = ["1" if len(self.held) <= settled else "0", "1" if keep else "0"]
+        if not self.link.connected:
+            flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
         return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
 
@@ -196,7 +198,9 @@ class Claimer:
             self.forwarding = any(count for _, count in kept)
 
     def _adopt(self, answers: Sequence[Any]) -> list[Claimed]:
-        """The jobs that are new to us: all of a claim's; of a repeated one's, those whose answer was lost."""
+        """The jobs that are new to us: all of a claim's; of those that we hold, the ones whose answer was lost, and the
+        ones that a server has again which lost how they were settled.
+        """
         jobs: list[Claimed] = []
         for source, answer in zip(self.sources, answers, strict=True):
             if isinstance(answer, list):

@@ -116,6 +116,11 @@ class Link:
         self._connection = connection
         self.endpoint = endpoint
 
+    @property
+    def connected(self) -> bool:
+        """False before the first call, and after a loss."""
+        return self._connection is not None
+
     def send(self, commands: Sequence[Command]) -> None:
         self._connect()
         self._connection.send_packed_command([b"".join(self._connection.pack_commands(commands))])

@@ -4,7 +4,9 @@
 -- holds; so jobs whose answer was lost are found. Leaves the token right on every queue, whatever else happens.
 -- KEYS     the bases of queues, in the order in which to look
 -- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing,
---          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job
+--          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
+--          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
+--          its last writes, as in a failover, may hold for the worker what it has settled
 -- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f}
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
@@ -66,13 +68,13 @@ local function claim(q)
   local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
   if answer == jobs then
     redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
-    if number == tonumber(last) then
-      held(q, jobs)
-    elseif not paused then
-      if empty then take(q, KEY.suspects, math.min(budget, 1), jobs) end
-      if #jobs > 0 then budget = 0 end -- a suspect runs alone
+    if number == tonumber(last) or ARGV[7] then held(q, jobs) end
+    local mine = #jobs
+    if number > tonumber(last) and not paused then
+      if empty and mine == 0 then take(q, KEY.suspects, math.min(budget, 1), jobs) end
+      if #jobs > mine then budget = 0 end -- a suspect runs alone
       for _ = 1, 100 do -- past entries that are no jobs
-        if not take(q, KEY.pending, budget, jobs) or #jobs > 0 then break end
+        if not take(q, KEY.pending, budget, jobs) or #jobs > mine then break end
       end
       empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
     end
