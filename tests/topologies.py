@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import redis
 from redis.crc import key_slot
 
 from tests.servers import Server, free_port
@@ -59,9 +60,15 @@ class Sentinels:
             client.flushall()
 
     def primary(self) -> Server:
-        """The data server that calls itself the primary; with several, the last to have become one."""
-        found = [server for server in self.data if server.runs and _info(server, "replication")["role"] == "master"]
-        return found[-1]
+        """The one that calls itself the primary; waits until there is one."""
+        return wait_until(self._primary, 30.0, "there is a primary")
+
+    def _primary(self) -> Server | None:
+        try:
+            running = [server for server in self.data if server.runs]
+            return next((server for server in running if _info(server, "replication")["role"] == "master"), None)
+        except redis.ConnectionError:  # a server that changes its role ends its connections
+            return None
 
 
 class _Sentinel(Server):
