@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 import redis
 
 import redisq
-from redisq.scripts import CLAIM, ENQUEUE, SETTLE
 from tests.faults.fleet import Fleet, Part, children
 from tests.faults.history import History
 from tests.faults.network import Network
 from tests.faults.schedule import Planned
+from tests.faults.troubles import Troubles, noted
 from tests.faults.workload import QUEUES, Spec, app
 from tests.servers import Server
 
@@ -32,8 +32,6 @@ BOOT = 15.0
 #: Worker -> the queues into which it looks, in this order. Each is the first of two workers.
 ORDERS = {f"w{i}": (*QUEUES[i % 3 :], *QUEUES[: i % 3]) for i in range(6)}
 FIRST = {worker: queues[0] for worker, queues in ORDERS.items()}
-#: Scripts whose answers are lost, and of how many bytes: a claim that was given nothing is answered with fewer.
-DROPPED = (("", 0), (CLAIM.sha, 150), (CLAIM.sha, 150), (SETTLE.sha, 0), (ENQUEUE.sha, 0))
 
 
 class Nothing(Exception):
@@ -43,18 +41,16 @@ class Nothing(Exception):
 class Nemesis:
     """Hits a fleet, its network and its server. Each fault has a thread; a part is hit by one fault at a time."""
 
-    def __init__(self, fleet: Fleet, network: Network, server: Server, history: History, seed: int) -> None:
+    def __init__(self, fleet: Fleet, network: Network, server: Server, history: History) -> None:
         self._fleet = fleet
-        self._network = network
-        self._server = server
         self._history = history
         self._app = app.replace(url=server.url)
         self._away = threading.Semaphore(AWAY)
         self._away_of_a_kind = {queue: threading.Semaphore(AWAY_OF_A_KIND) for queue in QUEUES}
-        self._server_lock = threading.Lock()
         self._baits = 0
         self._baiting = threading.Lock()
         self._stop = threading.Event()
+        self._troubles = Troubles(server, network, history, self._stop)
         self._errors: list[BaseException] = []
         self._thread = threading.Thread()
         self._faults: dict[str, Callable[[Planned], None]] = {
@@ -66,16 +62,8 @@ class Nemesis:
             "deploy": self._deploy,
             "stop-consumer": self._stop_part,
             "kill-server": self._kill_server,
-            "stop-server": self._stop_server,
-            "pause-clients": self._pause_clients,
-            "kill-clients": self._kill_clients,
-            "flush-scripts": self._flush_scripts,
-            "fill-memory": self._fill_memory,
-            "drop-replies": self._drop_replies,
-            "reset": self._reset,
             "black-hole": self._black_hole,
-            "latency": self._latency,
-            "slices": self._slices,
+            **self._troubles.kinds,
         }
         for name in ("consumer", "producer", "reader", "relay", "service"):
             self._faults[f"kill-{name}"] = self._kill_part
@@ -123,14 +111,6 @@ class Nemesis:
             raise
 
     @contextlib.contextmanager
-    def _noted(self, fault: Planned, pids: Sequence[int] = ()) -> Iterator[None]:
-        self._history.note("fault", n=fault.n, kind=fault.kind, target=fault.target, pids=list(pids))
-        try:
-            yield
-        finally:
-            self._history.note("over", n=fault.n)
-
-    @contextlib.contextmanager
     def _gone(self, worker: str) -> Iterator[Part]:
         """The worker, which nobody else hits at the moment, as one of those that are away."""
         part = self._fleet.parts[worker]
@@ -167,19 +147,19 @@ class Nemesis:
     def _kill_child(self, fault: Planned) -> None:
         with self._worker(fault) as part:
             pid = self._child(part, fault)
-            with self._noted(fault, [pid]):
+            with noted(self._history, fault, [pid]):
                 os.kill(pid, signal.SIGKILL)
             self._stop.wait(1.0)
 
     def _kill_worker(self, fault: Planned) -> None:
-        with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
+        with self._worker(fault) as part, noted(self._history, fault, [part.pid, *children(part.pid)]):
             self._fleet.kill(part)
             self._stop.wait(fault.hold)
             self._start(part)
 
     def _kill_supervisor(self, fault: Planned) -> None:
         """Its children see that they are orphans, and end."""
-        with self._worker(fault) as part, self._noted(fault, [part.pid, *children(part.pid)]):
+        with self._worker(fault) as part, noted(self._history, fault, [part.pid, *children(part.pid)]):
             self._fleet.kill_parent(part)
             self._stop.wait(fault.hold)
             self._fleet.wait_for_group(part)
@@ -193,7 +173,7 @@ class Nemesis:
     def _stop_child(self, fault: Planned) -> None:
         with self._worker(fault) as part:
             pid = self._child(part, fault)
-            with self._noted(fault, [pid]):
+            with noted(self._history, fault, [pid]):
                 os.kill(pid, signal.SIGSTOP)
                 self._stop.wait(fault.hold)
                 with contextlib.suppress(ProcessLookupError):  # its supervisor may have killed it
@@ -208,7 +188,7 @@ class Nemesis:
 
     def _deploy(self, fault: Planned) -> None:
         """Every worker in turn: an orderly end, which is no fault that explains anything, and a new one."""
-        with self._noted(fault):
+        with noted(self._history, fault):
             for part in [self._fleet.parts[name] for name in FIRST]:
                 with part.lock:
                     if code := self._fleet.terminate(part):
@@ -222,7 +202,7 @@ class Nemesis:
         with part.lock:
             if not part.runs:
                 raise Nothing("it has ended")
-            with self._noted(fault, [part.pid]):
+            with noted(self._history, fault, [part.pid]):
                 self._fleet.kill(part)
             self._stop.wait(fault.hold)
             self._fleet.start(part)
@@ -233,78 +213,19 @@ class Nemesis:
             self._stop_group(fault, part, [part.pid])
 
     def _stop_group(self, fault: Planned, part: Part, pids: Sequence[int]) -> None:
-        with self._noted(fault, pids):
+        with noted(self._history, fault, pids):
             self._fleet.signal_group(part, signal.SIGSTOP)
             self._stop.wait(fault.hold)
             self._fleet.signal_group(part, signal.SIGCONT)
 
-    # The server
+    # The server and the network
 
     def _kill_server(self, fault: Planned) -> None:
-        with self._server_lock:
-            with self._noted(fault, [self._server.pid]):
-                self._server.kill()
-                self._stop.wait(fault.hold)
-                self._server.start()
-            for turn in range(20):  # work for everybody, so that it can be seen when each begins again
-                self._bait(QUEUES[turn % len(QUEUES)], "brief", 10, 40)
-                self._stop.wait(0.2)
-
-    def _stop_server(self, fault: Planned) -> None:
-        with self._server_lock, self._noted(fault):
-            self._server.pause()
-            self._stop.wait(fault.hold)
-            self._server.resume()
-
-    def _pause_clients(self, fault: Planned) -> None:
-        with self._server_lock, self._noted(fault), self._server.client() as client:
-            client.client_pause(int(fault.hold * 1000))
-            self._stop.wait(fault.hold)
-
-    def _kill_clients(self, fault: Planned) -> None:
-        with self._server_lock, self._noted(fault), self._server.client() as client:
-            client.client_kill_filter(_type="normal")
-
-    def _flush_scripts(self, fault: Planned) -> None:
-        with self._server_lock, self._noted(fault), self._server.client() as client:
-            client.script_flush()
-
-    def _fill_memory(self, fault: Planned) -> None:
-        with self._server_lock, self._noted(fault), self._server.client() as client:
-            client.config_set("maxmemory", "1mb")
-            self._stop.wait(fault.hold)
-            client.config_set("maxmemory", "0")
-
-    # The network
-
-    def _drop_replies(self, fault: Planned) -> None:
-        """Of whatever comes next, or only of claims that were given jobs, of settles, of enqueues."""
-        asked, least = DROPPED[int(fault.draw * len(DROPPED))]
-        with self._noted(fault):
-            count = 1 + int(fault.draw * 1000) % 9
-            self._network.order(fault.target, "drop", count=count, asked=asked, bytes=least)
-            self._stop.wait(fault.hold)
-            self._network.order(fault.target, "drop", count=0, asked="", bytes=0)
-
-    def _reset(self, fault: Planned) -> None:
-        with self._noted(fault):
-            self._network.order(fault.target, "reset")
+        self._troubles.kill_server(fault)
+        for turn in range(20):  # work for everybody, so that it can be seen when each begins again
+            self._bait(QUEUES[turn % len(QUEUES)], "brief", 10, 40)
+            self._stop.wait(0.2)
 
     def _black_hole(self, fault: Planned) -> None:
-        is_worker = fault.target in FIRST
-        with self._gone(fault.target) if is_worker else contextlib.nullcontext(), self._noted(fault):
-            self._network.order(fault.target, "hole", on=True)
-            self._stop.wait(fault.hold)
-            self._network.order(fault.target, "hole", on=False)
-
-    def _latency(self, fault: Planned) -> None:
-        with self._noted(fault):
-            self._network.order(fault.target, "latency", seconds=0.02 + 0.48 * fault.draw)
-            self._stop.wait(fault.hold)
-            self._network.order(fault.target, "latency", seconds=0)
-
-    def _slices(self, fault: Planned) -> None:
-        with self._noted(fault):
-            self._network.order(fault.target, "slices", on=True)
-            self._stop.wait(fault.hold)
-            self._network.order(fault.target, "slices", on=False)
+        with self._gone(fault.target) if fault.target in FIRST else contextlib.nullcontext():
+            self._troubles.black_hole(fault)

@@ -68,7 +68,7 @@ class FaultRun:
         ).start()
         self._network = Network(self._server.port, PORTS, ROOT)
         self._fleet = Fleet(ROOT, directory, self._history)
-        self._nemesis = Nemesis(self._fleet, self._network, self._server, self._history, seed)
+        self._nemesis = Nemesis(self._fleet, self._network, self._server, self._history)
         self._app = app.replace(url=self._server.url)
 
     def go(self) -> Facts:
