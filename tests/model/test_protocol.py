@@ -1,0 +1,163 @@
+"""The real scripts, driven at random through the library's own calls, against a small model of what they promise.
+
+After every step, all that stands in Redis is compared with the model: each job is in exactly one place. How far it
+goes is told by REDISQ_MODEL_EXAMPLES (sequences of steps) and REDISQ_MODEL_SEED; with REDISQ_MODEL_SHRINK=1 a failure
+is made smaller.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+
+from redisq.errors import JobRunning
+from redisq.options import CallOptions
+from redisq.producer import NewJob
+
+from . import clock
+from .line import LOST, Line
+from .machine import FATES, MOSTLY, PICK, step
+from .working import Working
+from .world import FEED, QUEUES
+
+EXAMPLES = int(os.environ.get("REDISQ_MODEL_EXAMPLES", "90"))
+SEED = os.environ.get("REDISQ_MODEL_SEED", "1")
+#: A failure is not made smaller unless that is asked for: it can take minutes.
+SHRINK = [Phase.shrink] if os.environ.get("REDISQ_MODEL_SHRINK") else []
+LENGTH = 60
+
+DELAYS = st.sampled_from([0, 0, 0, 400, 30_000])
+
+
+class Protocol(Working):
+    """Producers and people beside them, on two queues."""
+
+    # Producers
+
+    @step(4, name=st.sampled_from(QUEUES), count=st.integers(1, 3), named=MOSTLY, delay=DELAYS, feed=MOSTLY, fate=FATES)
+    def enqueue(self, name: str, count: int, named: bool, delay: int, feed: bool, fate: str | None) -> None:
+        options = CallOptions(delay=delay / 1000, feed=FEED if feed else None)
+        new = [
+            NewJob.make("task", b"[[],{}]", options.with_(job_id=self._new_id()) if named else options)
+            for _ in range(count)
+        ]
+        self.sent |= {(name, one.local_id): one for one in new}
+        self._send(name, new, fate)
+
+    @step(1, pick=PICK, fate=FATES)
+    def enqueue_again(self, pick: int, fate: str | None) -> None:
+        if self.sent:
+            (name, _), new = self._pick(pick, list(self.sent.items()))
+            self._send(name, [new], fate)
+
+    def _send(self, name: str, new: list[NewJob], fate: str | None) -> None:
+        expected = []
+        for one in new:
+            named, feed = one.options.job_id is not None, one.options.feed is not None
+            made = self._queue(name).enqueue(one.local_id, int(one.options.delay * 1000), named, feed)
+            expected.append((one.local_id, made or not named))
+        self.line.next(fate)
+        jobs = self.world.app.queue(name).bound.send(new)
+        assert [(job.local_id, job.created) for job in jobs] == expected
+
+    @step(1, name=st.sampled_from(QUEUES), text=st.sampled_from(["ghost", "!?", "! not an id"]))
+    def garbage(self, name: str, text: str) -> None:
+        queue = self._queue(name)
+        data = f"{text}-{self._new_id()}"
+        queue.pending.insert(0, data)
+        self.world.client.lpush(queue.base + "pending", data)
+        self.world.client.lpush(queue.base + "wake", 1)
+        self.world.client.ltrim(queue.base + "wake", 0, 0)
+
+    # People
+
+    @step(1, pick=PICK, status=st.sampled_from(["running", "queued", "scheduled"]), fate=FATES)
+    def cancel(self, pick: int, status: str, fate: str | None) -> None:
+        if not self._jobs():
+            return
+        name, job = self._pick(pick, self._jobs(status))
+        self.line.next(fate)
+        self.world.app.queue(name).cancel(job.id)
+        for _ in range(2 if fate == LOST else 1):
+            self._queue(name).cancel(job.id)
+
+    @step(2, pick=PICK, fate=FATES)
+    def revive(self, pick: int, fate: str | None) -> None:
+        if not self._jobs():
+            return
+        name, job = self._pick(pick, self._jobs("failed"))
+        self.line.next(fate)
+        self.world.app.queue(name).revive(job.id)
+        self._queue(name).revive(job.id)
+
+    @step(
+        1,
+        name=st.sampled_from(QUEUES),
+        what=st.sampled_from([*["delete"] * 4, "pause", "purge"]),
+        pick=PICK,
+        fate=FATES,
+    )
+    def intervene(self, name: str, what: str, pick: int, fate: str | None) -> None:
+        queue, real = self._queue(name), self.world.app.queue(name)
+        if what == "delete":
+            self._delete(pick)
+        elif what == "purge":
+            self.line.next(fate)
+            count = real.purge()
+            assert count == (queue.purge() if fate != LOST else 0 * queue.purge())
+        else:
+            queue.paused = not queue.paused
+            (real.pause if queue.paused else real.resume)()
+        self.line.next(None)
+        assert real.counts() == queue.counts()
+
+    def _delete(self, pick: int) -> None:
+        if not self._jobs():
+            return
+        name, job = self._pick(pick, self._jobs())
+        if self._queue(name).delete(job.id):
+            self.world.app.queue(name).delete(job.id)
+        else:
+            with pytest.raises(JobRunning):
+                self.world.app.queue(name).delete(job.id)
+
+    @step(1)
+    def resume(self) -> None:
+        for name in QUEUES:
+            self._queue(name).paused = False
+            self.world.app.queue(name).resume()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    with clock.in_place(), Line().in_place() as line:
+        yield line
+
+
+@pytest.mark.timeout(120 + 4 * EXAMPLES)
+def test_after_every_step_each_job_is_where_the_model_says(redis_url: str, server_kind: str, line: Line) -> None:
+    print(f"REDISQ_MODEL_SEED={SEED} REDISQ_MODEL_EXAMPLES={EXAMPLES}")
+    with redis.Redis.from_url(redis_url) as client:
+
+        class Here(Protocol):
+            def __init__(self) -> None:
+                super().__init__(redis_url, client, line)
+
+        run_state_machine_as_test(
+            seed(f"{SEED} {server_kind}")(Here),
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=LENGTH,
+                deadline=None,
+                database=None,
+                print_blob=False,
+                phases=[Phase.generate, *SHRINK],
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )
