@@ -115,6 +115,7 @@ class Claimer:
         self.on_trouble = on_trouble
         self.link: Link = settings.server.shard(sources[0].base).link()
         self._keep_at = 0.0
+        self._surveyed = False
         self.busy_at = 0.0
 
     def exchange(
@@ -146,7 +147,7 @@ class Claimer:
         if budget is not None and self._answered:
             self._number, self._answered = self._number + 1, False
         settle = settling(self.settings, self.worker, settlements)
-        wait, kept, claim = self._claiming(budget, block, keep or block > 0, len(settlements))
+        wait, kept, claim = self._claiming(budget, block, keep, len(settlements))
         replies = self.link.round_trip([*settle, *wait, *kept, *claim])
         for reply in replies[: len(settle)] + replies[len(replies) - len(claim) :]:
             if isinstance(reply, redis.ResponseError):
@@ -156,34 +157,42 @@ class Claimer:
             self.drop(settlement.job)
         answers = [answer for reply in replies[: len(settle)] for answer in reply]
         self._note_waiting(replies[len(settle) : len(replies) - len(claim)], len(wait))
-        return answers, self._adopt(replies[-1]) if claim else []
+        jobs = self._adopt(replies[-1]) if claim else []
+        self._surveyed = bool(kept) and not jobs
+        return answers, jobs
 
     def drop(self, job: Claimed) -> None:
-        """This job is not held any more."""
-        self.held.pop((job.source.base, job.id), None)
+        """This delivery is not held any more. A later one of the same job may be."""
+        if self.held.get((job.source.base, job.id)) == job.delivery:
+            del self.held[job.source.base, job.id]
 
     def close(self) -> None:
         self.link.close()
 
     def _claiming(
-        self, budget: int | None, block: float, idle: bool, settled: int
+        self, budget: int | None, block: float, keep: bool, settled: int
     ) -> tuple[list[Command], list[Command], list[Command]]:
+        """What to wait with, keep house with, and claim with.
+
+        There is a wait only when house was just kept and nothing found: then it is known when something is due. So
+        nothing stands between the token and the claim.
+        """
         if budget is None:
             return [], [], []
         now = time.monotonic()
         wait: list[Command] = []
-        keep: list[Command] = []
+        kept: list[Command] = []
         longest = min(block, LONGEST_BLOCK, self.busy_at - now)
-        if longest > 0.001:
+        if self._surveyed and longest > 0.001:
             wait = [("BLPOP", *(source.base + keys.NAMES["wake"] for source in self.sources), f"{longest:.3f}")]
-        if idle or now >= self._keep_at:
-            keep = keeping(self.settings, self.sources)
+        elif keep or block > 0 or now >= self._keep_at:
+            kept = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        flags = ["1" if len(self.held) <= settled else "0", "1" if keep else "0"]
+        flags = ["1" if len(self.held) <= settled else "0", "1" if kept else "0"]
         if not self.link.connected:
             flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
-        return wait, keep, [evalsha(CLAIM, [source.base for source in self.sources], args)]
+        return wait, kept, [evalsha(CLAIM, [source.base for source in self.sources], args)]
 
     def _note_waiting(self, replies: Sequence[Any], waited: int) -> None:
         """What the wait and the housekeeping said. An error there must not make the worker deaf to other queues."""
