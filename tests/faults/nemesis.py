@@ -25,7 +25,7 @@ from tests.servers import Server
 AWAY = 2
 AWAY_OF_A_KIND = 1
 #: Jobs that are put before everybody when workers are about to be hit, so that they are hit while they run something.
-BAITS = 10
+BAITS = 4
 #: Seconds that a worker may take to start a child; more only if the server is away.
 BOOT = 15.0
 
@@ -121,7 +121,7 @@ class Nemesis:
     def _worker(self, fault: Planned) -> Iterator[Part]:
         """The same, busy."""
         with self._gone(fault.target) as part:
-            self._bait(FIRST[fault.target], "long", 400, BAITS)
+            self._bait(FIRST[fault.target], "long", 300, BAITS)
             self._stop.wait(0.15)
             yield part
 

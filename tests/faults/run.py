@@ -102,8 +102,8 @@ class FaultRun:
 
     def _start_parts(self) -> None:
         self._init_database()
-        for i, (name, queues) in enumerate(ORDERS.items()):
-            options = ["--queues", ",".join(queues), "--processes", "2" if i < 3 else "1", "--grace", "10"]
+        for name, queues in ORDERS.items():
+            options = ["--queues", ",".join(queues), "--processes", "2", "--grace", "10"]
             self._add(name, name, ["-m", "redisq.cli", *options, "--lease", f"{self._lease:g}"])
         self._add("c0", "", ["-m", "tests.faults.consuming", "consumer"])
         self._add("c1", "consumers", ["-m", "tests.faults.consuming", "consumer"])

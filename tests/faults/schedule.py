@@ -34,7 +34,7 @@ KINDS = (
     Kind("kill-relay", "relay", 1, 0.1, 1.0),
     Kind("kill-service", "service", 1, 0.1, 1.0),
     Kind("kill-server", "server", 3, 0.1, 0.8),
-    Kind("stop-server", "server", 2, 0.6, 1.8),
+    Kind("stop-server", "server", 2, 1.2, 2.0),
     Kind("pause-clients", "server", 1, 0.1, 0.8),
     Kind("kill-clients", "server", 2),
     Kind("flush-scripts", "server", 1),
