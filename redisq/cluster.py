@@ -79,6 +79,8 @@ class Cluster(Server):
         for number in sorted(slots, key=self._troubled.__contains__):  # a frozen node holds nobody else up
             call = super().call if number is None else self._shard(number).call
             try:
+                if number in self._troubled and len(slots) > 1:
+                    self._check(number)
                 answers = call([commands[i] for i in slots[number]], patience, needs)
             except CallLost as error:
                 lost, patience = lost or error, 0.0
@@ -115,11 +117,17 @@ class Cluster(Server):
     def close(self) -> None:
         super().close()
         for endpoint in list(self._endpoints.values()):
-            endpoint.pool.disconnect()
+            endpoint.close()
 
     def _shard(self, slot: int) -> Shard:
         shard = self._shards.get(slot)
         return shard or self._shards.setdefault(slot, Shard(self, slot))
+
+    def _check(self, number: int | None) -> None:
+        try:
+            (self if number is None else self._shard(number)).probe()
+        except LOST as error:
+            raise CallLost(f"no answer from {self!r}: {error}", sent=False) from error
 
     def _locate(self, lost: Endpoint | None) -> Endpoint:
         self._look(lost)

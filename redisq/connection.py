@@ -16,11 +16,14 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -32,10 +35,14 @@ from .urls import check_url, redact
 
 Command = Sequence[Any]
 
+#: Seconds for which an idle connection is not looked at before it is used again.
+TRUSTED_FOR = 1.0
 #: Seconds for a connection to be made.
 CONNECT_TIMEOUT = 2.0
 #: Seconds for a reply: more than the longest block, so that a reply that takes longer means a dead connection.
 SOCKET_TIMEOUT = 5.0
+#: Seconds for a sign of life, where others wait meanwhile.
+PROBE_TIMEOUT = 0.5
 #: Seconds for which a server keeps a blocked call at most.
 LONGEST_BLOCK = 2.0
 #: Seconds for which a call is sent again before it gives up. Tombstones outlive it by far.
@@ -63,8 +70,24 @@ def evalsha(script: Script, keys: Sequence[str], args: Sequence[Any]) -> Command
     return ("EVALSHA", script.sha, len(keys), *keys, *args)
 
 
+_pack: Callable[[Any], bytes] = pack_command
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    """Commands as they go over the wire."""
+    return b"".join(map(_pack, commands))
+
+
+def _is_stale(connection: Any) -> bool:
+    """Nothing should come over an idle connection: what can be read is its end."""
+    try:
+        return bool(connection.can_read(0))
+    except LOST:
+        return True
+
+
 class Endpoint:
-    """One server process: a pool of connections, and what is known of it.
+    """One server process: connections to it, and what is known of it. Threads and forks may share it.
 
     `known`: digests of scripts that it has, and the durability that it gives; empty after a reconnect. `check` looks at
     each new connection, and raises what is wrong with it. `timeout`: seconds for a reply.
@@ -76,25 +99,52 @@ class Endpoint:
         self.url = url
         self.known: set[str] = set()
         self._check = check
+        self._idle: deque[tuple[Any, float]] = deque()
+        self._pid = os.getpid()
         try:
-            self.pool = redis.ConnectionPool.from_url(
+            # for its reading of URLs only: a pool of redis-py holds a lock that may stay locked after a fork
+            pool = redis.ConnectionPool.from_url(
                 url,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),
                 redis_connect_func=self._on_connect,
                 socket_timeout=timeout,
                 socket_connect_timeout=min(timeout, CONNECT_TIMEOUT),
-                max_connections=2**31,
             )
         except ValueError as error:
             raise InvalidURL(f"not a server's URL: {error}") from None
+        self.connection: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
+
+    def acquire(self, fresh: bool = False) -> Any:
+        """A connection, which is to be released. One that was idle for long, or is to be `fresh`, is looked at first:
+        the server may have closed it.
+        """
+        if self._pid != os.getpid():
+            self._pid, self._idle = os.getpid(), deque()
+        try:
+            connection, since = self._idle.pop()
+        except IndexError:
+            connection = self.connection()
+        else:
+            if (fresh or time.monotonic() - since > TRUSTED_FOR) and _is_stale(connection):
+                connection.disconnect()
+        connection.connect()
+        return connection
+
+    def release(self, connection: Any) -> None:
+        self._idle.append((connection, time.monotonic()))
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop()[0].disconnect()
 
     def ask(self, *commands: Command) -> list[Any]:
         """The answers, over a connection of their own. An error that is answered is raised."""
-        connection: Any = self.pool.make_connection()
+        connection = self.connection()
         try:
             connection.connect()
-            connection.send_packed_command([b"".join(connection.pack_commands(commands))])
+            connection.send_packed_command([pack(commands)])
             return [connection.read_response() for _ in commands]
         finally:
             connection.disconnect()
@@ -123,7 +173,7 @@ class Link:
 
     def send(self, commands: Sequence[Command]) -> None:
         self._connect()
-        self._connection.send_packed_command([b"".join(self._connection.pack_commands(commands))])
+        self._connection.send_packed_command([pack(commands)])
 
     def receive(self, count: int) -> list[Any]:
         """That many replies; an error that the server answered is in its place in the list."""
@@ -173,7 +223,7 @@ class Link:
     def _connect(self) -> None:
         if self._connection is None:
             self.endpoint = self._route.endpoint(lost=self.endpoint)
-            self._connection = self.endpoint.pool.make_connection()
+            self._connection = self.endpoint.connection()
             self._connection.connect()
 
     def _known(self) -> set[str]:
@@ -217,6 +267,10 @@ class Route(ABC):
         """The commands as they are sent."""
         return commands
 
+    def probe(self, lost: Endpoint | None = None) -> None:
+        """Look for a sign of life of the endpoint, for less long than a call would. What is wrong is raised: LOST."""
+        Endpoint(self.endpoint(lost).url, timeout=PROBE_TIMEOUT).ask(("PING",))
+
     def link(self) -> Link:
         """A connection of the caller's own."""
         return Link(self)
@@ -232,7 +286,7 @@ class Route(ABC):
             endpoint, connection = None, None
             try:
                 endpoint = self.endpoint(lost)
-                connection = endpoint.pool.get_connection()
+                connection = endpoint.acquire(fresh=needs is not None)
                 if needs and needs not in endpoint.known and not sent:
                     raise NotKnown(needs)
                 replies = Link(self, endpoint, connection).round_trip(commands)
@@ -246,7 +300,7 @@ class Route(ABC):
                     return _certain(replies, sent)
             finally:
                 if endpoint is not None and connection is not None:
-                    endpoint.pool.release(connection)
+                    endpoint.release(connection)
             lost = endpoint or lost
             time.sleep(delay)
         raise AssertionError("the delays never end")
@@ -317,9 +371,9 @@ class Server(Route):
     def close(self) -> None:
         """Close what is idle. A later call opens connections anew."""
         if self._endpoint is not None:
-            self._endpoint.pool.disconnect()
+            self._endpoint.close()
 
     def _locate(self, lost: Endpoint | None) -> Endpoint:
         if self.url.startswith("embedded:"):  # it may have to be started again
-            return Endpoint(embedded.connect(urlsplit(self.url).path))
+            return Endpoint(embedded.connect(unquote(urlsplit(self.url).path)))
         return lost or Endpoint(self.url)
