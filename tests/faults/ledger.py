@@ -69,7 +69,9 @@ def lines(ledger: Ledger) -> list[str]:
     text = [
         _row("invoked", len(facts.calls)),
         _row("acknowledged", len(acknowledged)),
-        _row("ended", _counts(statuses)),
+        _row("of them through the REST service", len(facts.rows)),
+        _row("ended, with what they had enqueued", _counts(statuses)),
+        _row("ends told through a feed", len(facts.told)),
         _row("executions", f"{runs}, of which {meant} were meant to follow one that failed, crashed or gave back"),
         _row("faults", f"{len(facts.faults)} of {len(kinds)} kinds ({facts.missed} found nothing to hit)"),
         *_list(kinds),

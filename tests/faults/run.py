@@ -182,6 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     seed = args.seed if args.seed is not None else int.from_bytes(os.urandom(3))
     directory = (args.keep or Path(tempfile.mkdtemp(prefix="redisq-faults-"))).resolve()
     directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        parser.error(f"{directory} is not empty")
     print(
         f"{args.jobs} jobs, seed {seed}, lease {args.lease:g} s, {args.server} {version(KINDS[args.server])}",
         flush=True,
