@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from . import durability as durable
 from . import keys
-from .connection import CallLost, Command, evalsha
+from .connection import LOST, CallLost, Command, evalsha
 from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, decode, encode
@@ -26,8 +26,10 @@ BATCH = 250
 BATCH_BYTES = 1024 * 1024
 #: Seconds after which a queue's name is written to the set of all queues again.
 ANNOUNCE_EVERY = 10.0
-#: Seconds for which that is tried, where it is a call of its own; and until the next try, if it failed.
+#: Seconds for which that is tried, where it is a call of its own…
 ANNOUNCE_PATIENCE = 1.0
+#: … and until the next try, if it failed.
+ANNOUNCE_AGAIN = 3.0
 
 
 class NewJob(NamedTuple):
@@ -114,12 +116,14 @@ class Producer:
             return [command]
         self._announced = now
         # In a cluster it is another slot. That this is away must not keep jobs out of the queue.
+        elsewhere = server.shard(command[1])
         try:
-            told = server.call([command], ANNOUNCE_PATIENCE)[0]
-        except ServerUnavailable as error:
+            elsewhere.probe()
+            told = elsewhere.call([command], ANNOUNCE_PATIENCE)[0]
+        except (*LOST, ServerUnavailable) as error:
             told = error
         if isinstance(told, Exception):
-            self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_PATIENCE
+            self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
         return []
 
     def _job(self, job: NewJob, sent: list[Any], answer: Any) -> Job:

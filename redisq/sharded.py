@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from . import keys
 from .claimed import Claimed, Settlement, Source
 from .claimer import TROUBLE, Claimer, Interrupted
-from .connection import LONGEST_BLOCK, LOST, Link
+from .connection import LONGEST_BLOCK, LOST, PROBE_TIMEOUT, Link
 from .retry import reconnect_delays
 from .settings import Settings
 
-#: Seconds in which a wait that is told to end does so.
-UNBLOCK_TIMEOUT = 1.0
 #: Seconds between two tellings: the first may have come before the wait.
 UNBLOCK_EVERY = 0.02
 
@@ -36,6 +34,7 @@ class Part:
         self.unsettled: list[Settlement] = []
         self.again_at = 0.0
         self.link: Link = claimer.settings.server.shard(claimer.sources[0].base).link()
+        self._slow = False
         self._delays = self._new_delays()
         self._client_id = 0
 
@@ -43,13 +42,14 @@ class Part:
         """See Claimer.attempt."""
         began = time.monotonic()
         try:
+            if self._slow:
+                self.claimer.settings.server.shard(self.claimer.sources[0].base).probe(self.claimer.link.endpoint)
             answers, jobs = self.claimer.attempt(self.unsettled, budget, keep=keep)
         except TROUBLE:
-            # a node that takes long to fail is asked less often, since the others wait meanwhile
-            self.again_at = time.monotonic() + max(next(self._delays), 2 * (time.monotonic() - began))
+            self._put_off(began)
             raise
         if self.again_at:
-            self.again_at, self._delays = 0.0, self._new_delays()
+            self.again_at, self._slow, self._delays = 0.0, False, self._new_delays()
         self.unsettled = []
         return answers, jobs
 
@@ -66,6 +66,7 @@ class Part:
 
     def end_wait(self) -> bool:
         """End it, if it still lasts. Whether the token was, or may have been, taken."""
+        began = time.monotonic()
         try:
             if self._unblock():
                 reply = self.link.receive(1)[0]
@@ -73,6 +74,8 @@ class Part:
                     return reply is not None
         except LOST:
             self.claimer.link.close()
+        if time.monotonic() - began > PROBE_TIMEOUT:
+            self._put_off(began)
         self.link.close()  # the slot may have moved
         return True
 
@@ -80,15 +83,21 @@ class Part:
         self.link.close()
         self.claimer.close()
 
+    def _put_off(self, began: float) -> None:
+        """Something that began then has failed. Who takes long to fail is asked less often, since others wait."""
+        took = time.monotonic() - began
+        self._slow = self._slow or took > PROBE_TIMEOUT
+        self.again_at = time.monotonic() + max(next(self._delays), 2 * took)
+
     def _unblock(self) -> bool:
         """Have the server end the wait. Whether it has ended."""
         told = self.claimer.link
-        deadline = time.monotonic() + UNBLOCK_TIMEOUT
+        deadline = time.monotonic() + PROBE_TIMEOUT
         while not self.link.readable():
             if time.monotonic() > deadline or told.endpoint is not self.link.endpoint:
                 return False
             told.send([("CLIENT", "UNBLOCK", self._client_id)])
-            if not told.readable(UNBLOCK_TIMEOUT):
+            if not told.readable(PROBE_TIMEOUT):
                 told.close()
                 return False
             told.receive(1)
@@ -207,7 +216,7 @@ class ShardedClaimer:
             if not parts:
                 time.sleep(seconds)
             elif not any(part.link.readable() for part in parts):
-                select.select([part.link for part in parts], [], [], seconds + UNBLOCK_TIMEOUT)
+                select.select([part.link for part in parts], [], [], seconds + PROBE_TIMEOUT)
             return {part for part in parts if part.end_wait()}
         except BaseException:
             for part in self._parts:

@@ -97,7 +97,7 @@ class Child:
         answers, jobs = self._claimer.exchange(settled, budget, block)
         self._note(settled)
         self._slot.beat()
-        if self._in_trouble:
+        if self._in_trouble and not self._claimer.away:
             self._in_trouble = False
             log.info("server.back worker=%s", self._worker)
         for answer in answers:
