@@ -1,4 +1,8 @@
-"""What a child tells its supervisor while it runs, without a system call: a slot in memory that both map."""
+"""What a child tells its supervisor while it runs, without a system call: a slot in memory that both map.
+
+Single words are written and read whole. The record of the job that runs is longer: a sequence number, odd while the
+record is being written, shows a reader whether what it has read is of one piece.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import struct
 import time
 from typing import NamedTuple
 
-#: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most), number again
-_RECORD = struct.Struct("=QddH194sQ")
-_FLAG = 0
-_STOP = 8
-_BEAT = 16
-_RECORD_AT = 24
+#: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most)
+_RECORD = struct.Struct("=QddH194s")
+#: Words of 8 bytes.
+_FLAG, _STOP, _BEAT, _SEQUENCE = range(4)
+_RECORD_AT = 32
 _SIZE = 256
+#: So often a record is read that is just being written. A child that was killed in the middle never ends writing.
+_TRIES = 1000
 
 
 class Running(NamedTuple):
@@ -34,6 +39,8 @@ class Slot:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
+        self._words = memoryview(self._memory).cast("Q")
+        self._times = memoryview(self._memory).cast("d")
         self._number = 0
 
     def start(self, job_id: bytes, limit: float) -> None:
@@ -53,11 +60,11 @@ class Slot:
 
     def beat(self) -> None:
         """The server has answered a call of the child."""
-        struct.pack_into("=d", self._memory, _BEAT, time.monotonic())
+        self._times[_BEAT] = time.monotonic()
 
     def last_beat(self) -> float:
         """On the monotonic clock; 0.0 before the first."""
-        return float(struct.unpack_from("=d", self._memory, _BEAT)[0])
+        return self._times[_BEAT]
 
     def last_sign(self) -> float:
         """When the child was last heard of, on the monotonic clock: a beat, or the begin or end of a job."""
@@ -65,33 +72,37 @@ class Slot:
 
     def revoke(self) -> None:
         """From now on the child starts no other job of its batch."""
-        self._memory[_FLAG] = 1
+        self._words[_FLAG] = 1
 
     def revoked(self) -> bool:
-        return self._memory[_FLAG] == 1
+        return self._words[_FLAG] == 1
 
     def clear(self) -> None:
         """The child has given its batch back."""
-        self._memory[_FLAG] = 0
+        self._words[_FLAG] = 0
 
     def stop(self, number: int) -> None:
         """The job of this number is asked to stop."""
-        struct.pack_into("=Q", self._memory, _STOP, number)
+        self._words[_STOP] = number
 
     def to_stop(self) -> bool:
         """Whether the job that the child has announced last is asked to stop."""
-        return bool(struct.unpack_from("=Q", self._memory, _STOP)[0] == self._number)
+        return self._words[_STOP] == self._number != 0
 
     def close(self) -> None:
+        self._words.release()
+        self._times.release()
         self._memory.close()
 
     def _write(self, limit: float, job_id: bytes) -> None:
-        fields = (self._number, time.monotonic(), limit, len(job_id), job_id, self._number)
-        _RECORD.pack_into(self._memory, _RECORD_AT, *fields)
+        self._words[_SEQUENCE] = 2 * self._number - 1
+        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id)
+        self._words[_SEQUENCE] = 2 * self._number
 
     def _read(self) -> Running:
-        """The number at either end shows whether the record was read while it was written."""
-        while True:
-            number, started, limit, length, job_id, again = _RECORD.unpack_from(self._memory, _RECORD_AT)
-            if number == again == struct.unpack_from("=Q", self._memory, _RECORD_AT)[0]:
+        for _ in range(_TRIES):
+            before = self._words[_SEQUENCE]
+            number, started, limit, length, job_id = _RECORD.unpack_from(self._memory, _RECORD_AT)
+            if before % 2 == 0 and before == self._words[_SEQUENCE]:
                 return Running(number, started, limit, job_id[:length].decode())
+        return Running(0, 0.0, 0.0, "")
