@@ -53,8 +53,8 @@ local function take(q, list, most, jobs)
   return seen > 0
 end
 
-local function leave_token(q, paused)
-  if not paused and redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0 then
+local function leave_token(q, claimable)
+  if claimable then
     wake(q)
   elseif kept then
     redis.call('DEL', q .. KEY.wake)
@@ -63,23 +63,25 @@ end
 
 local function claim(q)
   local call, jobs = redis.call('HGET', q .. KEY.calls, worker), {}
-  local paused = redis.call('HGET', q .. KEY.state, 'paused')
+  local pending, suspects = redis.call('LLEN', q .. KEY.pending), redis.call('LLEN', q .. KEY.suspects)
+  local claimable = pending + suspects > 0 and not redis.call('HGET', q .. KEY.state, 'paused')
   local last, lease = (call or ''):match('^(%d+):(%d+)')
   local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
   if answer == jobs then
     redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
     if number == tonumber(last) or ARGV[7] then held(q, jobs) end
     local mine = #jobs
-    if number > tonumber(last) and not paused then
-      if empty and mine == 0 then take(q, KEY.suspects, math.min(budget, 1), jobs) end
+    if number > tonumber(last) and claimable then
+      if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs) end
       if #jobs > mine then budget = 0 end -- a suspect runs alone
       for _ = 1, 100 do -- past entries that are no jobs
         if not take(q, KEY.pending, budget, jobs) or #jobs > mine then break end
       end
       empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
+      claimable = redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0
     end
   end
-  pcall(leave_token, q, paused) -- whatever is wrong with a key, jobs that were moved are answered
+  pcall(leave_token, q, claimable) -- whatever is wrong with a key, jobs that were moved are answered
   return answer
 end
 

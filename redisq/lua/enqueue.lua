@@ -9,7 +9,6 @@
 local q, touch, bound = KEYS[1], ARGV[1] == '1', tonumber(ARGV[2])
 local now, ready, answers, i, answer = now_ms(), {}, {}, 3, nil
 redis.call('LLEN', q .. KEY.pending) -- a key of a wrong type shows here, before anything is written
-redis.call('ZCARD', q .. KEY.scheduled)
 while i <= #ARGV do
   i, answer = put(q, now, i, ready, touch, bound)
   answers[#answers + 1] = answer

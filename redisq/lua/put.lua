@@ -12,14 +12,16 @@ local function put(q, now, i, ready, touch, bound)
   if feed ~= '' and redis.call('LLEN', q .. KEY.feed .. feed .. ':' .. KEY.pending) >= bound then
     return after, redis.error_reply('FEEDFULL ' .. feed)
   end
-  redis.call('HSET', key, 'e', now, unpack(ARGV, first, after - 1))
-  if feed ~= '' then redis.call('HSET', key, 'f', feed) end
   if delay > 0 then
-    redis.call('HSET', key, 's', 'd')
+    local scheduled = redis.pcall('ZCARD', q .. KEY.scheduled) -- a key of a wrong type shows before anything is written
+    if type(scheduled) == 'table' then return after, scheduled end
     schedule(q, id, now + delay)
+    redis.call('HSET', key, 's', 'd')
   else
     ready[#ready + 1] = id
   end
+  redis.call('HSET', key, 'e', now, unpack(ARGV, first, after - 1))
+  if feed ~= '' then redis.call('HSET', key, 'f', feed) end
   return after, now
 end
 
