@@ -14,10 +14,10 @@ from redisq.cluster import slot
 from redisq.connection import Endpoint
 from redisq.doctor import Doctor
 from redisq.urls import check_url, redact
-from tests.topologies import Sentinels, TestCluster, queue_of_node
+from tests.topologies import Cluster, Sentinels, queue_of_node
 from tests.waiting import wait_until
 
-Topology = Sentinels | TestCluster
+Topology = Sentinels | Cluster
 
 #: Three queues, each on a node of its own where there are several.
 HIGH, MID, LOW = (queue_of_node(node) for node in range(3))
@@ -32,7 +32,7 @@ def topologies(
 
     def get(topology: str, kind: str) -> Topology:
         if (topology, kind) not in started:
-            make = {"sentinel": Sentinels, "cluster": TestCluster}[topology]
+            make = {"sentinel": Sentinels, "cluster": Cluster}[topology]
             started[topology, kind] = make(kind, tmp_path_factory.mktemp(topology))
             started[topology, kind].start()
         return started[topology, kind]
@@ -42,10 +42,10 @@ def topologies(
         topology.stop()
 
 
-@pytest.fixture(params=["sentinel", "cluster"])
-def topology(request: pytest.FixtureRequest, topologies: Callable[[str, str], Topology], server_kind: str) -> Topology:
+@pytest.fixture(params=[("sentinel", "valkey"), ("cluster", "valkey"), ("cluster", "redis")], ids="-".join)
+def topology(request: pytest.FixtureRequest, topologies: Callable[[str, str], Topology]) -> Topology:
     """An empty one, which others use too: nothing in it may be killed."""
-    topology = topologies(request.param, server_kind)
+    topology = topologies(*request.param)
     topology.flush()
     return topology
 

@@ -6,6 +6,7 @@ Times are short: a node that is silent for NODE_TIMEOUT is taken for dead.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.crc import key_slot
@@ -59,6 +60,14 @@ class Sentinels:
         with self.primary().client() as client:
             client.flushall()
 
+    def swap(self) -> Server:
+        """Have a replica take over from a primary that is well. Answers the new one; the old one does not know yet."""
+        with self.sentinels[0].client() as client:
+            old = client.sentinel_get_master_addr_by_name(SERVICE)
+            client.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            _, port = wait_until(lambda: (now := client.sentinel_get_master_addr_by_name(SERVICE)) != old and now, 30.0)
+        return next(server for server in self.data if server.port == port)
+
     def primary(self) -> Server:
         """The one that calls itself the primary; waits until there is one."""
         return wait_until(self._primary, 30.0, "there is a primary")
@@ -100,10 +109,8 @@ sentinel parallel-syncs {SERVICE} 5
         return (state["num-slaves"], state["num-other-sentinels"]) == (replicas, sentinels)
 
 
-class TestCluster:
+class Cluster:
     """Three primaries, and as many replicas. `config` is that of all."""
-
-    __test__ = False
 
     def __init__(self, kind: str, directory: Path, replicas: bool = True, **config: object) -> None:
         config = {
@@ -118,7 +125,7 @@ class TestCluster:
     def url(self) -> str:
         return f"redis+cluster://{','.join(f'127.0.0.1:{node.port}' for node in self.nodes[:3])}"
 
-    def start(self) -> TestCluster:
+    def start(self) -> Cluster:
         """Come back when all nodes know who has which slots, and every primary has a replica."""
         for node in self.nodes:
             node.port = free_port()
@@ -158,8 +165,38 @@ class TestCluster:
         return [row for row in rows if "handshake" not in row[2]]
 
     def owner(self, slot: int) -> Server:
-        """The primary that says that it has this slot."""
-        return next(node for node in self.nodes if node.runs and slot in self._own_slots(node))
+        """The primary that says that it has this slot; waits until there is one."""
+
+        def find() -> Server | None:
+            return next((node for node in self.nodes if node.runs and slot in self._own_slots(node)), None)
+
+        return wait_until(find, 30.0, f"there is an owner of slot {slot}")
+
+    def move_keys(self, slot: int, old: Server, new: Server) -> None:
+        """Move a slot in the old way: a few keys at a time, while clients go on."""
+        old_id, new_id = self.node_id(old), self.node_id(new)
+        with old.client() as source, new.client() as target:
+            target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
+            source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+            while names := source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
+                source.execute_command("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", *names)
+            for client in (target, source):
+                client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", new_id)
+
+    def move_at_once(self, slot: int, old: Server, new: Server) -> None:
+        """Move a slot in the way of newer Valkeys: copied first, then handed over."""
+        with old.client() as source:
+            source.execute_command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.node_id(new))
+        wait_until(lambda: slot in self._own_slots(new), 20.0)
+
+    def calls(self, node: Server, command: str) -> int:
+        """How often the node has run this command."""
+        stats = _info(node, "commandstats").get(f"cmdstat_{command}")
+        return stats["calls"] if stats else 0
+
+    def blocked(self, node: Server) -> int:
+        """How many clients wait on this node."""
+        return _info(node, "clients")["blocked_clients"]
 
     def node_id(self, node: Server) -> str:
         with node.client() as client:
@@ -189,6 +226,6 @@ def _text(answer: object) -> str:
     return answer.decode() if isinstance(answer, bytes) else str(answer)
 
 
-def _info(server: Server, section: str) -> dict[str, object]:
+def _info(server: Server, section: str) -> dict[str, Any]:
     with server.client() as client:
         return client.info(section)

@@ -107,6 +107,10 @@ class Producer(threading.Thread):
         self._stopped.set()
         self.join(30.0)
 
+    def count(self, queue: str) -> int:
+        """Of the acknowledged, those in this queue."""
+        return sum(job_id.startswith(f"{queue}.") for job_id in list(self.acknowledged))
+
     def run(self) -> None:
         number = 0
         while not self._stopped.wait(0.002):
