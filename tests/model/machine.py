@@ -134,6 +134,8 @@ class Machine(RuleBasedStateMachine):
                 fresh = not worker.claimer.link.connected or fate is not None
                 kept = keep and not attempt and fate != BEFORE
                 claimed = self._model_claim(worker, budget, len(settlements), kept, fresh)
+        if claimed and keep and fate != BEFORE and worker.number % 2:
+            self._wait(worker)
         self.line.next(fate)
         try:
             real, jobs = worker.claimer.exchange(settlements, budget)
@@ -149,6 +151,14 @@ class Machine(RuleBasedStateMachine):
             if worker.held.get(key) == settlement.job.delivery:
                 del worker.held[key]
         self._adopt(worker, jobs, claimed)
+
+    def _wait(self, worker: Worker) -> None:
+        """As if it had waited for a token, in the same write: it takes one. Whoever takes one keeps house then, or before
+        he waits again.
+        """
+        for base in worker.bases:
+            if self.world.client.lpop(f"{base}wake"):
+                break
 
     def _model_settle(self, worker: Worker, settlements: list[Settlement]) -> list[str]:
         """Those released come last, in reverse; one call per queue."""

@@ -63,7 +63,7 @@ class Protocol(Working):
             made = self._queue(name).enqueue(one.local_id, int(one.options.delay * 1000), named, feed)
             expected.append((one.local_id, made or not named))
         self.line.next(fate)
-        jobs = self.world.app.queue(name).bound.send(new)
+        jobs = self.world.app.queue(name).options().send(new)
         assert [(job.local_id, job.created) for job in jobs] == expected
 
     @step(1, name=st.sampled_from(QUEUES), text=st.sampled_from(["ghost", "!?", "! not an id"]))
