@@ -12,7 +12,7 @@ from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
 from .job import Job, decode, encode
-from .options import CallOptions
+from .options import NO_OPTIONS
 from .producer import NewJob, spec
 from .queue import Queue
 from .scripts import PROGRESS
@@ -81,7 +81,7 @@ class CurrentJob:
         In another queue it comes to be a little later, at least once, by its id. Until then it is not to be found.
         PayloadTooLarge for more than a thousand, or than 4 MiB of arguments in all: have one of them enqueue the rest.
         """
-        name, queue, options = task, self.queue, CallOptions()
+        name, queue, options = task, self.queue, NO_OPTIONS
         if not isinstance(task, str):
             name, queue, options = task.target()
         keys.check_task(name)

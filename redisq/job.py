@@ -33,7 +33,7 @@ import msgspec
 from .codec import Codec
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
-from .options import CallOptions
+from .options import NO_OPTIONS, CallOptions
 
 #: The version of the wire that this code writes, and the newest that it reads.
 WIRE = 1
@@ -123,6 +123,8 @@ def encode(task: str, body: bytes, options: CallOptions) -> list[Any]:
     apply.
     """
     fields: list[Any] = ["v", WIRE, "t", task, "b", body]
+    if options is NO_OPTIONS:
+        return fields
     run = _options_encoder.encode(options.run)
     if run != b"{}":
         fields += "o", run

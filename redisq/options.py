@@ -78,5 +78,9 @@ class CallOptions(msgspec.Struct, frozen=True):
         return options
 
 
+#: Of a call that asks for nothing.
+NO_OPTIONS = CallOptions()
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

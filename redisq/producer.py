@@ -101,6 +101,8 @@ class Producer:
 
     def _durability(self, jobs: Sequence[NewJob]) -> str | None:
         """The most that one of them asks for."""
+        if all(job.options.durability is UNSET for job in jobs):
+            return self._settings.durability
         asked = {job.options.durability for job in jobs}
         wanted = {self._settings.durability if one is UNSET else one for one in asked}
         return next((durability for durability in reversed(DURABILITIES) if durability in wanted), None)

@@ -14,7 +14,7 @@ from .claimed import Claimed
 from .connection import LONGEST_BLOCK, Command, evalsha
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, decode
-from .options import CallOptions
+from .options import NO_OPTIONS, CallOptions
 from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, PAUSE, PURGE, REVIVE, Script
 from .settings import Settings
@@ -41,6 +41,7 @@ class Queue:
         self.base = keys.queue_base(settings.namespace, name)
         self._settings = settings
         self._producer = Producer(settings, name, self.base, self)
+        self._bound = BoundQueue(self, NO_OPTIONS)
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -49,23 +50,19 @@ class Queue:
 
     def options(self, **options: Any) -> BoundQueue:
         """The queue, for calls with these options: delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
-        return BoundQueue(self, CallOptions().with_(**options))
+        return BoundQueue(self, NO_OPTIONS.with_(**options))
 
     def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a call of a task by its name; the server has it when this returns."""
-        return self.bound.enqueue(task, *args, **kwargs)
+        return self._bound.enqueue(task, *args, **kwargs)
 
     def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """Enqueue many calls of a task, a few hundred a round trip; each is whole or absent."""
-        return self.bound.enqueue_many(task, calls)
+        return self._bound.enqueue_many(task, calls)
 
     def put(self, payload: Any) -> Job:
         """Enqueue any JSON value, for whoever claims from this queue."""
-        return self.bound.put(payload)
-
-    @property
-    def bound(self) -> BoundQueue:
-        return BoundQueue(self, CallOptions())
+        return self._bound.put(payload)
 
     # Looking
 

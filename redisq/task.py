@@ -7,7 +7,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from .job import Job
-from .options import DEFAULTS, CallOptions, RunOptions
+from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
 from .queue import BoundQueue, Call, Queue
 
 P = ParamSpec("P")
@@ -38,7 +38,7 @@ class Task(Generic[P, R]):
         backoff.
         """
         target = self._queues(self.queue if queue is None else queue)
-        return BoundTask(self.name, target, CallOptions().with_(**options), self._queues)
+        return BoundTask(self.name, target, NO_OPTIONS.with_(**options), self._queues)
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have a worker call it; the server has the job when this returns."""
@@ -50,7 +50,7 @@ class Task(Generic[P, R]):
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""
-        return self.name, self.queue, CallOptions()
+        return self.name, self.queue, NO_OPTIONS
 
 
 class BoundTask:
