@@ -328,6 +328,26 @@ def test_parent_and_child_are_two_workers(app: RedisQ, client: redis.Redis) -> N
     mine.ack()
 
 
+def test_forks_while_threads_claim_and_enqueue(app: RedisQ) -> None:
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            put(app, 1)
+            claim(app).ack()
+
+    threads = [threading.Thread(target=churn) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        codes = [in_child(lambda: (put(app, 2), claim(app).ack())) for _ in range(15)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert codes == [0] * 15
+
+
 # consume
 
 
