@@ -167,7 +167,7 @@ class Shard(Route):
         self._cluster.moved(error)
 
     def passes(self, command: Command, error: redis.ResponseError) -> bool:
-        if isinstance(error, AskError):
+        if type(error) is AskError:
             return bool(command[0] == "EVALSHA")  # its slot is being moved; see above
         return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING)
 
@@ -180,7 +180,7 @@ class Shard(Route):
 
     def _followed(self, command: Command, reply: Any) -> Any:
         """The answer to a command whose key has moved already, though not all of its slot has."""
-        if not isinstance(reply, AskError) or command[0] == "EVALSHA":
+        if type(reply) is not AskError or command[0] == "EVALSHA":
             return reply
         try:
             return self._cluster.at(address(reply.host, reply.port)).ask(ASKING, command)[-1]

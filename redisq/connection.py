@@ -49,6 +49,12 @@ LONGEST_BLOCK = 2.0
 PATIENCE = 10.0
 
 LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
+CLUSTER_ERRORS: dict[str, type[redis.ResponseError]] = {
+    "MOVED": redis.exceptions.MovedError,
+    "ASK": redis.exceptions.AskError,
+    "TRYAGAIN": redis.exceptions.TryAgainError,
+    "CLUSTERDOWN": redis.exceptions.ClusterDownError,
+}
 #: Answers of a server that is not, or no more, the one for this call.
 ELSEWHERE = (redis.ReadOnlyError, redis.exceptions.MovedError)
 
@@ -155,6 +161,12 @@ class Endpoint:
         self._check(connection)
 
 
+def _typed(error: redis.ResponseError) -> redis.ResponseError:
+    """The error in a class of its own: before version 6, redis-py knows a cluster's answers only by its own client."""
+    code, _, rest = str(error).partition(" ")
+    return CLUSTER_ERRORS[code](rest) if type(error) is redis.ResponseError and code in CLUSTER_ERRORS else error
+
+
 class Link:
     """One connection at a time, used by one thread. It connects when it is first used, and again after a loss.
 
@@ -182,7 +194,7 @@ class Link:
             try:
                 replies.append(self._connection.read_response())
             except redis.ResponseError as error:
-                replies.append(error)
+                replies.append(_typed(error))
         return replies
 
     def round_trip(self, commands: Sequence[Command]) -> list[Any]:
