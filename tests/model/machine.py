@@ -153,8 +153,8 @@ class Machine(RuleBasedStateMachine):
         self._adopt(worker, jobs, claimed)
 
     def _wait(self, worker: Worker) -> None:
-        """As if it had waited for a token, in the same write: it takes one. Whoever takes one keeps house then, or before
-        he waits again.
+        """As if it had waited for a token, in the same write: it takes one. Whoever takes one keeps house then, or
+        before he waits again.
         """
         for base in worker.bases:
             if self.world.client.lpop(f"{base}wake"):

@@ -77,7 +77,7 @@ class Protocol(Working):
 
     # People
 
-    @step(1, pick=PICK, status=st.sampled_from(["running", "queued", "scheduled"]), fate=FATES)
+    @step(2, pick=PICK, status=st.sampled_from(["running", "running", "queued", "scheduled"]), fate=FATES)
     def cancel(self, pick: int, status: str, fate: str | None) -> None:
         if not self._jobs():
             return

@@ -103,13 +103,14 @@ class Working(Machine):
         forwarded = entry(other, spec(there, encode(there.task, there.body, there.options)))
         return [1, forwarded, *spec(here, encode(here.task, here.body, here.options))]
 
-    @step(1, pick=PICK, alive=MOSTLY, back=st.integers(0, 2))
+    @step(2, pick=PICK, alive=MOSTLY, back=st.sampled_from([0, 1, 1, 2]))
     def late_claim(self, pick: int, alive: bool, back: int) -> None:
         """A claim that was sent before, and comes to the server once more."""
-        worker = self._worker(pick, alive)
-        number = worker.number - back
-        if number < 1 or (back == 0 and not worker.answered):
+        among = [one for one in (self._registered() if alive else self.workers) if one.number > back and one.answered]
+        if not among:
             return
+        worker = self._pick(pick, among)
+        number = worker.number - back
         args = (worker.name, number, 2, 1000, "1", "0")
         answers = self.world.call([evalsha(CLAIM, worker.bases, args)])[0]
         ask = Ask(2, empty=True, kept=False, fresh=False)
