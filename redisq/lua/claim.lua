@@ -77,9 +77,9 @@ local function claim(q)
       for _ = 1, 100 do -- past entries that are no jobs
         if not take(q, KEY.pending, budget, jobs) or #jobs > mine then break end
       end
-      empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
       claimable = redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0
     end
+    empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
   end
   pcall(leave_token, q, claimable) -- whatever is wrong with a key, jobs that were moved are answered
   return answer
