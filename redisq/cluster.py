@@ -2,9 +2,9 @@
 a node is lost or answers that it has a slot no more.
 
 While a slot is being moved key by key, no script may run in it: it would work on half of a queue. A cluster looks only
-at the keys that a call declares, so each script declares a second one. Neither exists, so the old node sends the call
-to the new one, and the new one answers TRYAGAIN, since it must not decide about several missing keys. So all of a
-queue's transitions wait until its slot has moved.
+at the keys that a call declares, which for a script is the base of a queue, and no key is named so. So the old node
+answers ASK: the new one might have it. That is followed for plain commands, and never for scripts: all of a queue's
+transitions wait until its slot has moved.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
-from . import keys
 from .connection import LOST, PATIENCE, B, CallLost, Command, Endpoint, Route, Server
 from .urls import address, cluster_nodes
 
@@ -171,9 +170,6 @@ class Shard(Route):
             return bool(command[0] == "EVALSHA")  # its slot is being moved; see above
         return isinstance(error, PASSING_TYPES) or str(error).startswith(PASSING)
 
-    def adapt(self, commands: Sequence[Command]) -> Sequence[Command]:
-        return [_guarded(command) if command[0] == "EVALSHA" else command for command in commands]
-
     def call(self, commands: Sequence[Command], patience: float = PATIENCE, needs: str | None = None) -> list[Any]:
         replies = super().call(commands, patience, needs)
         return [self._followed(*row) for row in zip(commands, replies, strict=True)]
@@ -188,11 +184,6 @@ class Shard(Route):
             return error
         except LOST as error:
             raise CallLost(f"no answer from {self!r}: {error}", sent=True) from error
-
-
-def _guarded(command: Command) -> Command:
-    name, sha, count, *rest = command
-    return (name, sha, count + 1, *rest[:count], f"{rest[0]}{keys.GUARD}", *rest[count:])
 
 
 def _owners(ranges: Iterable[Any], told_by: str) -> Iterable[tuple[int, str]]:

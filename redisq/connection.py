@@ -243,7 +243,6 @@ class Link:
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         self._connect()  # first: what is known of the server may change by it
-        commands = self._route.adapt(commands)
         wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
         loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known()]
         self.send([*loads, *commands])
@@ -274,10 +273,6 @@ class Route(ABC):
     def passes(self, command: Command, error: redis.ResponseError) -> bool:
         """Whether this answer changes by itself, or elsewhere: then the call is sent again as if it had been lost."""
         return False
-
-    def adapt(self, commands: Sequence[Command]) -> Sequence[Command]:
-        """The commands as they are sent."""
-        return commands
 
     def probe(self, lost: Endpoint | None = None) -> None:
         """Look for a sign of life of the endpoint, for less long than a call would. What is wrong is raised: LOST."""

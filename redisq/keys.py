@@ -54,9 +54,6 @@ NAMES = {
     "feed": "feed:",
 }
 
-#: Below the base: a key that never exists. In a cluster every script declares it beside the base; see cluster.py.
-GUARD = "guard"
-
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 

@@ -178,6 +178,7 @@ class Cluster:
         with old.client() as source, new.client() as target:
             target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
             source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+            wait_until(lambda: self.refusals(old, "ASK") > 5, 10.0, "clients come, and are told to wait")
             while names := source.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 10):
                 source.execute_command("MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", *names)
             for client in (target, source):
@@ -193,6 +194,11 @@ class Cluster:
         """How often the node has run this command."""
         stats = _info(node, "commandstats").get(f"cmdstat_{command}")
         return stats["calls"] if stats else 0
+
+    def refusals(self, node: Server, code: str) -> int:
+        """How often the node has answered with this error."""
+        stats = _info(node, "errorstats").get(f"errorstat_{code}")
+        return stats["count"] if stats else 0
 
     def blocked(self, node: Server) -> int:
         """How many clients wait on this node."""

@@ -87,7 +87,6 @@ end
 
 local answers = {}
 for i, q in ipairs(KEYS) do
-  if q:sub(-1) ~= ':' then break end -- no base: in a cluster, a last key is declared for the cluster's sake
   local ok, answer = pcall(claim, q)
   answers[i] = ok and answer or 'error ' .. tostring(type(answer) == 'table' and answer.err or answer)
 end

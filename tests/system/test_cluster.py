@@ -165,6 +165,8 @@ def test_a_slot_moves_while_jobs_run(way: str, tmp_path: Path, kind: str) -> Non
             Producer(cluster.url, HIGH, LOW) as producer,
         ):
             wait_until(lambda: len(worker.times("end")) > 100, SLOW)
+            backlog = producer.app.queue(HIGH).enqueue_many("nap", [((0.005,), {})] * 500)
+            producer.acknowledged += [job.id for job in backlog]
             old, new = cluster.owner(number), cluster.owner(slot(queue_base("redisq", LOW)))
             (cluster.move_keys if way == "key by key" else cluster.move_at_once)(number, old, new)
             moved, acknowledged = len(worker.times(f"end {HIGH}")), len(producer.acknowledged)
