@@ -22,7 +22,7 @@ local kept, again = tonumber(redis.call('HGET', q .. KEY.state, 'kept') or 0), n
 promote(q, now)
 if kept > now or now - kept >= 100 then
   redis.call('HSET', q .. KEY.state, 'kept', now)
-  again = reap(q, now, limit, tonumber(ARGV[3]))
+  again = reap(q, now, kept > 0 and now - kept or 0, limit, tonumber(ARGV[3]))
   cut_lease(q, now)
   list_ended(q, now, tonumber(ARGV[2]))
   forget_dead(tonumber(ARGV[4]), tonumber(ARGV[5]))

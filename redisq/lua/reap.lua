@@ -1,13 +1,14 @@
 -- Takes back what dead workers hold. After a freeze or a step of the clock every lease looks expired, so the first who
 -- sees it only marks the worker; its owner's next renewal or claim clears the mark; a mark that has stood for a third of the
--- worker's own lease is its end. Answers when to look again, or nil.
-local function reap(q, now, limit, cancelled_ttl)
+-- worker's own lease is its end. Of the time in which nobody looked (`unseen`, ms) little counts: the server may have been
+-- away once more, and the owner without a chance to clear the mark. Answers when to look again, or nil.
+local function reap(q, now, unseen, limit, cancelled_ttl)
   local again
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. KEY.workers, '-inf', now, 'LIMIT', 0, 20)) do
     local number, lease, mark = (redis.call('HGET', q .. KEY.calls, worker) or '0:0:'):match('^(%d+):(%d+):(%d*)$')
-    mark = tonumber(mark)
-    if not mark or mark > now then
-      mark = now
+    local before, uncounted = tonumber(mark), math.max(0, unseen - math.max(lease / 8, 150))
+    mark = before and before <= now and math.min(now, before + math.floor(uncounted)) or now
+    if mark ~= before then
       redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':' .. mark)
     end
     if now - mark >= lease / 3 then
@@ -15,7 +16,7 @@ local function reap(q, now, limit, cancelled_ttl)
       take_back(q, now, worker, ids, #ids == 1 and ids[1], limit, cancelled_ttl)
       deregister(q, worker)
     else
-      again = math.min(again or math.huge, mark + lease / 3)
+      again = math.min(again or math.huge, mark + lease / 3, now + lease / 12)
     end
   end
   return again

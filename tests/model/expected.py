@@ -25,8 +25,9 @@ class Queue(Transitions):
             self.pending.insert(0, job_id)
         again = inf
         if self.kept > now or now - self.kept >= KEEP_EVERY:
+            unseen = now - self.kept if self.kept > 0 else 0
             self.kept = now
-            again = self._reap()
+            again = self._reap(unseen)
             self._cut_lease()
             self._list_ended()
             self._forget_dead()
@@ -36,19 +37,21 @@ class Queue(Transitions):
         at = min([again, *self.scheduled.values(), *ends])
         return -1 if at == inf else max(0, int(at - now))
 
-    def _reap(self) -> float:
+    def _reap(self, unseen: float) -> float:
+        """Of `unseen` ms, in which nobody looked, little counts for the marks."""
         now, again = self.now(), inf
+        uncounted = int(max(0, unseen - max(LEASE / 8, 150)))
         late = sorted((lease.ends, worker) for worker, lease in self.leases.items() if lease.ends <= now)
         for _, worker in late:
             lease = self.leases[worker]
-            if lease.mark is None or lease.mark > now:
-                lease.mark = now
+            marked = lease.mark is not None and lease.mark <= now
+            lease.mark = min(now, (lease.mark or 0) + uncounted) if marked else now
             if now - lease.mark >= LEASE / 3:
                 ids = list(self.claimed.get(worker, []))
                 self.take_back(worker, ids, ids[0] if len(ids) == 1 else None)
                 self._deregister(worker)
             else:
-                again = min(again, lease.mark + LEASE / 3)
+                again = min(again, lease.mark + LEASE / 3, now + LEASE / 12)
         return again
 
     def _cut_lease(self) -> None:

@@ -114,7 +114,7 @@ class Life:
         """All who were there are gone, whatever they did last. Dead letters are revived; a fresh worker and a fresh
         reader do what is left.
         """
-        for _ in range(3):
+        for _ in range(5):  # of the time in which nobody looks, an eighth of a lease counts
             self.pass_time(LEASE + 0.001)
             self.keep()
         for letter in self.app.queue("high").jobs("failed"):
@@ -271,12 +271,12 @@ def crashes_its_worker(life: Life) -> None:
     life.settle(worker, life.success(worker, job))
 
 
-@life(trips=9)
+@life(trips=11)
 def loses_its_worker_to_the_lease(life: Life) -> None:
     life.enqueue("a")
     zombie = life.worker("w")
     (late,) = life.claim(zombie)
-    for _ in range(2):
+    for _ in range(4):
         life.pass_time(LEASE + 0.001)
         life.keep()
     worker = life.worker("next")
