@@ -31,9 +31,10 @@ class RedisQ:
     """One app: where its queues are, and which tasks it has. Making it opens no connection; threads and forks may share
     it.
 
-    `url`: None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`: seconds after which the jobs of a worker that
-    is gone run again. `patience`: seconds for which a call is sent again while the server does not answer. InvalidURL,
-    InvalidOption, InvalidName.
+    `url`: redis://, rediss://, unix://, embedded:///directory, redis+sentinel://host:port,host:port/service[/db] or
+    redis+cluster://host:port,host:port (see urls.py); None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`:
+    seconds after which the jobs of a worker that is gone run again. `patience`: seconds for which a call is sent again
+    while the server does not answer. InvalidURL, InvalidOption, InvalidName.
     """
 
     def __init__(
