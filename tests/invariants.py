@@ -39,17 +39,19 @@ def check_queue(client: redis.Redis, base: str) -> None:
     """The same for the queue whose keys begin with `base`, and for its feeds."""
     held = places(client, base)
     feeds: set[str] = set()
+    jobs: list[str] = []
     for key in client.scan_iter(f"{base}*", count=1000):
         rest = key.decode()[len(base) :]
         kind, _, tail = rest.partition(":")
         if kind == "feed":
             feeds.add(tail.partition(":")[0])
         elif kind == "job":
-            _check_job(client, base, tail, held.get(tail, []))
+            jobs.append(tail)
         elif client.ttl(key) == -1:
             assert kind in {"claimed", *LISTS, *SORTED, *LASTING}, f"{key!r} stays for ever"
-    for job_id in held:
-        assert client.exists(f"{base}job:{job_id}"), f"{job_id} is in {held[job_id]}, without a record"
+    _check_jobs(client, base, jobs, held)
+    missing = held.keys() - set(jobs)
+    assert not missing, f"{missing} are in a place, without a record"
     _check_token(client, base)
     for feed in feeds:
         check_queue(client, f"{base}feed:{feed}:")
@@ -70,16 +72,22 @@ def places(client: redis.Redis, base: str) -> dict[str, list[tuple[str, bytes | 
     return found
 
 
-def _check_job(client: redis.Redis, base: str, job_id: str, at: list[tuple[str, bytes | None]]) -> None:
-    key = f"{base}job:{job_id}"
-    status, untold = client.hmget(key, "s", "g")
-    assert len(at) <= 1, f"{job_id} is in {at}"
-    if at:
-        assert status == at[0][1], f"{job_id} is in {at[0][0]}, with status {status!r}"
-        assert client.ttl(key) == -1, f"{job_id} is in {at[0][0]}, and its record expires"
-    else:
-        assert status in (b"s", b"c", b"f"), f"{job_id} is in no place, with status {status!r}"
-        assert untold is not None or client.ttl(key) > 0, f"the record of {job_id}, which has ended, stays for ever"
+def _check_jobs(
+    client: redis.Redis, base: str, jobs: list[str], held: dict[str, list[tuple[str, bytes | None]]]
+) -> None:
+    with client.pipeline(transaction=False) as pipeline:
+        for job_id in jobs:
+            pipeline.hmget(f"{base}job:{job_id}", "s", "g").pttl(f"{base}job:{job_id}")
+        replies = pipeline.execute()
+    for job_id, (status, untold), ttl in zip(jobs, replies[::2], replies[1::2], strict=True):
+        at = held.get(job_id, [])
+        assert len(at) <= 1, f"{job_id} is in {at}"
+        if at:
+            assert status == at[0][1], f"{job_id} is in {at[0][0]}, with status {status!r}"
+            assert ttl == -1, f"{job_id} is in {at[0][0]}, and its record expires"
+        elif ttl != -2:  # it has expired meanwhile
+            assert status in (b"s", b"c", b"f"), f"{job_id} is in no place, with status {status!r}"
+            assert untold is not None or ttl > 0, f"the record of {job_id}, which has ended, stays for ever"
 
 
 def _check_token(client: redis.Redis, base: str) -> None:

@@ -20,7 +20,7 @@ from tests.waiting import alive, wait_until
 
 COMMAND = Path(sys.executable).parent / "redisq-worker"
 ROOT = Path(__file__).parent.parent.parent
-LEASE = 1.0
+LEASE = 0.6
 
 
 class Worker:
@@ -268,7 +268,7 @@ def test_a_child_that_is_killed_is_replaced_and_its_job_runs_again_within_a_seco
 def test_a_worker_that_is_killed_whole_is_survived_within_one_and_a_half_leases(
     app: RedisQ, start: Start, history: History, redis_url: str
 ) -> None:
-    job = app.queue("default").enqueue("nap", "victim", 2.0)
+    job = app.queue("default").enqueue("nap", "victim", 1.5)
     worker = start()
     wait_until(lambda: history("start victim"))
     other = start()
@@ -354,7 +354,7 @@ def test_code_that_holds_the_gil_is_killed_within_a_second(app: RedisQ, start: S
 
 
 def test_a_job_longer_than_many_leases_runs_once(app: RedisQ, start: Start, history: History) -> None:
-    job = app.queue("default").enqueue("hold_gil", "long", 3)
+    job = app.queue("default").enqueue("hold_gil", "long", 2)
     start()
     start()
     job.wait(10.0)
