@@ -8,6 +8,7 @@ guard.py       a thread in the child: gives back what waits behind a long job
 child.py       the loop: claim, run, settle
 process.py     a child as its supervisor sees it
 orders.py      which running job is to stop
+aftermath.py   what is told the server for a child that cannot
 health.py      a file that tells whether all is well
 supervisor.py  processes, signals, leases, time limits
 """

@@ -13,21 +13,20 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import msgspec
 
-from .. import claimed as verdict
-from .. import keys
 from ..app import RedisQ
-from ..claimed import Claimed, Settlement, Source
-from ..claimer import giving_back, registration, renewal, settling, worker_name
-from ..connection import Command, evalsha
+from ..claimed import Source
+from ..claimer import registration, renewal, worker_name
+from ..connection import Command
 from ..errors import RedisQError, ServerUnavailable
 from ..retry import reconnect_delays
-from ..scripts import RELEASE
 from ..urls import redact
+from .aftermath import Aftermath
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
 from .health import Health
@@ -40,6 +39,10 @@ log = logging.getLogger(__name__)
 TICK = 0.1
 #: Seconds after which the supervisor gives back what waits behind a job, if the child's guard could not.
 GUARD_TIME = 1.0
+#: Seconds of a short life; after many of them in a row, the next child has to wait, longer and longer.
+SHORT_LIFE = 1.0
+MANY_SHORT_LIVES = 5
+LONGEST_PAUSE = 5.0
 #: Seconds without a sign of life after which a child that runs no job is stuck: far more than a block and a time-out.
 DEAF_TIME = 15.0
 
@@ -66,13 +69,15 @@ class Supervisor:
         self._options = options
         self._sources = [Source(name, app.queue(name).base) for name in options.queues]
         self._children: list[Process] = []
-        self._left: list[list[Command]] = []
+        self._aftermath = Aftermath(app, self._sources, self._call, self._report_away)
         self._wanted = options.processes
         self._delays = reconnect_delays(longest=2.0)
         self._start_at = 0.0
         self._renew_at = 0.0
         self._away_at = 0.0
         self._health = Health(options.health_file) if options.health_file else None
+        self._short_lives = 0
+        self._warned = False
         self._stops = 0
         self._orders = Orders(app.settings, self._sources)
         self._woken, self._wake = socket.socketpair()
@@ -101,15 +106,32 @@ class Supervisor:
         while self._wanted and time.monotonic() >= self._start_at and not self._stops:
             worker = worker_name()
             try:
-                self._call(registration(self._settings, self._sources, worker), patience=0.0)
+                self._call(registration(self._settings, self._sources, worker))
             except RedisQError as error:
                 self._start_at = time.monotonic() + next(self._delays)
                 self._report_away(error)
                 return
             self._delays = reconnect_delays(longest=2.0)
-            self._children.append(Process.fork(worker, lambda slot, worker=worker: self._main(worker, slot)))  # type: ignore[misc]
+            self._warn_of_eviction()
+            self._children.append(Process.fork(worker, partial(self._main, worker)))
             self._wanted -= 1
             log.info("worker.started worker=%s queues=%s", worker, ",".join(self._options.queues))
+
+    def _warn_of_eviction(self) -> None:
+        """A server that evicts keys when it is full deletes jobs."""
+        if self._warned:
+            return
+        self._warned = True
+        try:
+            memory = self._call([("INFO", "memory")])[0].decode()
+        except RedisQError as error:
+            log.debug("server.policy_unknown error=%s", error)
+            return
+        policy = memory.partition("maxmemory_policy:")[2].split("\r")[0]
+        if policy not in ("", "noeviction"):
+            log.warning(
+                "server.evicts policy=%s: when it is full it DELETES JOBS; set maxmemory-policy noeviction", policy
+            )
 
     def _main(self, worker: str, slot: Slot) -> int:
         """In the child."""
@@ -139,7 +161,7 @@ class Supervisor:
                 self._bury(child, code)
             else:
                 self._watch(child)
-        self._send_left()
+        self._aftermath.send()
         self._renew()
         self._obey()
         if self._health and all(child.silent_for() < DEAF_TIME for child in self._children) and not self._wanted:
@@ -180,13 +202,7 @@ class Supervisor:
         child.slot.revoke()
         if child.slot.running() != running:
             return
-        queue, _, local_id = running.job_id.partition(".")
-        names = [source.name for source in self._sources]
-        ended_args = self._settings.retention.ended_args
-        # a claim's jobs run in the order of the queues: of the later ones, none has begun
-        for source in self._sources[names.index(queue) :]:
-            args = (child.worker, local_id if source.name == queue else "", *ended_args)
-            self._left.append([evalsha(RELEASE, [source.base], args)])
+        self._aftermath.release(child.worker, running)
 
     def _renew(self) -> None:
         now = time.monotonic()
@@ -194,7 +210,7 @@ class Supervisor:
             return
         workers = [child.worker for child in self._children]
         try:
-            self._call(renewal(self._sources, workers), patience=0.0)
+            self._call(renewal(self._sources, workers))
             self._renew_at = now + self._settings.lease / 4
         except RedisQError as error:
             self._renew_at = now + self._settings.lease / 12
@@ -203,56 +219,27 @@ class Supervisor:
     # Ending
 
     def _bury(self, child: Process, code: int) -> None:
-        """A child has ended: settle the job that it was killed for, give back the rest, and start another if one is
-        needed.
-        """
+        """A child has ended: give back what it held, and start another if one is needed."""
         running = child.slot.running()
-        commands: list[Command] = []
+        late = running if running is not None and running == child.doomed and running.over_limit else None
         blamed = ""
-        if child.doomed is not None and running == child.doomed and running.over_limit:
-            commands += self._settling_late(child, running)
-        elif child.doomed is None and running is not None and not self._stops:
+        if child.doomed is None and running is not None and not self._stops:
             blamed = running.job_id
             log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, blamed)
-        elif code not in (DONE, LEASE_LOST) and not self._stops:
+        elif code not in (DONE, LEASE_LOST) and late is None and not self._stops:
             log.warning("worker.ended worker=%s code=%d", child.worker, code)
-        self._left.append([*commands, *giving_back(self._settings, self._sources, child.worker, blamed)])
+        self._aftermath.give_back(child.worker, blamed, late)
         if not self._stops and not (self._options.burst and code == DONE):
             self._wanted += 1
-            if child.slot.last_beat() == 0.0:  # it did not get as far as a claim: do not start its like in a tight loop
-                self._start_at = time.monotonic() + next(self._delays)
+            self._start_at = time.monotonic() + self._pause(child)
         child.slot.close()
 
-    def _settling_late(self, child: Process, running: Running) -> list[Command]:
-        """What settles a job that ran longer than it may: an attempt that has failed."""
-        job = self._look_up(running.job_id)
-        if job is None:
-            return []
-        task = self._app.tasks.get(job.task_name)
-        options = job.run_options(task.run_options) if task else job.run_options()
-        settlement: Settlement = verdict.failed(job, f"timeout: it ran longer than {running.limit:g} s", options)
-        return settling(self._settings, child.worker, [settlement])
-
-    def _look_up(self, full_id: str) -> Claimed | None:
-        name, local_id = keys.FullId.parse(full_id)
-        source = next(source for source in self._sources if source.name == name)
-        fields = ("d", "v", "t", "b", "o", "e", "a", "u", "f")
-        try:
-            row = self._call([("HMGET", f"{source.base}{keys.NAMES['job']}{local_id}", *fields)], patience=1.0)[0]
-        except RedisQError as error:
-            self._report_away(error)
-            return None
-        return Claimed(source, local_id.encode(), int(row[0]), *row[1:]) if row[0] else None
-
-    def _send_left(self) -> None:
-        """Send what is to be settled or given back for dead children; again at the next tick if the server is away."""
-        left, self._left = self._left, []
-        for commands in left:
-            try:
-                self._call(commands, patience=0.0)
-            except RedisQError as error:
-                self._left.append(commands)
-                self._report_away(error)
+    def _pause(self, child: Process) -> float:
+        """Seconds until another child starts: none, unless one after the other ends as soon as it has begun."""
+        lived = time.monotonic() - child.started
+        self._short_lives = 0 if lived > SHORT_LIFE else self._short_lives + 1
+        over = self._short_lives - MANY_SHORT_LIVES
+        return min(0.1 * 2.0 ** min(over, 10), LONGEST_PAUSE) if over > 0 else 0.0
 
     def _stop(self) -> None:
         """Let children finish what they run, for `grace` seconds or until a second signal; then end them."""
@@ -266,14 +253,15 @@ class Supervisor:
             child.kill()
         for child in self._children:
             os.waitpid(child.pid, 0)
-            self._left.append(giving_back(self._settings, self._sources, child.worker))
+            self._aftermath.give_back(child.worker)
         self._children = []
-        self._send_left()
+        self._aftermath.send()
 
     # Within
 
-    def _call(self, commands: Sequence[Command], patience: float) -> list[Any]:
-        replies = self._settings.server.call(commands, patience)
+    def _call(self, commands: Sequence[Command]) -> list[Any]:
+        """Sent once: whoever calls tries again at a later tick."""
+        replies = self._settings.server.call(commands, patience=0.0)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise ServerUnavailable(str(reply)) from reply
