@@ -21,7 +21,7 @@ LEASES = 3
 
 
 class Aftermath:
-    """Commands on behalf of one supervisor's children. `call` sends them or raises RedisQError, which `away` is told."""
+    """Commands on behalf of one supervisor's children. `call` sends them or raises RedisQError, told to `away`."""
 
     def __init__(
         self,

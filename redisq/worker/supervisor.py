@@ -80,10 +80,10 @@ class Supervisor:
         self._warned = False
         self._stops = 0
         self._orders = Orders(app.settings, self._sources)
-        self._woken, self._wake = socket.socketpair()
 
     def run(self) -> int:
         """The exit code."""
+        self._woken, self._wake = socket.socketpair()
         self._woken.setblocking(False)
         self._wake.setblocking(False)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
