@@ -21,8 +21,8 @@ from redisq.options import CallOptions
 from redisq.producer import NewJob
 
 from . import clock
-from .line import LOST, Line
-from .machine import FATES, MOSTLY, PICK, step
+from .line import BEFORE, LOST, Line
+from .machine import FATES, MOSTLY, PICK, RARELY, step
 from .working import Working
 from .world import FEED, QUEUES
 
@@ -96,42 +96,39 @@ class Protocol(Working):
         self.world.app.queue(name).revive(job.id)
         self._queue(name).revive(job.id)
 
-    @step(
-        1,
-        name=st.sampled_from(QUEUES),
-        what=st.sampled_from([*["delete"] * 4, "pause", "purge"]),
-        pick=PICK,
-        fate=FATES,
-    )
-    def intervene(self, name: str, what: str, pick: int, fate: str | None) -> None:
-        queue, real = self._queue(name), self.world.app.queue(name)
-        if what == "delete":
-            self._delete(pick)
-        elif what == "purge":
-            self.line.next(fate)
-            count = real.purge()
-            assert count == (queue.purge() if fate != LOST else 0 * queue.purge())
-        else:
-            queue.paused = not queue.paused
-            (real.pause if queue.paused else real.resume)()
-        self.line.next(None)
-        assert real.counts() == queue.counts()
-
-    def _delete(self, pick: int) -> None:
-        if not self._jobs():
+    @step(1, name=st.sampled_from(QUEUES), pick=PICK, fate=FATES)
+    def delete(self, name: str, pick: int, fate: str | None) -> None:
+        if not (jobs := list(self._queue(name).jobs.values())):
             return
-        name, job = self._pick(pick, self._jobs())
+        job = self._pick(pick, jobs)
+        self.line.next(BEFORE if fate else None)
         if self._queue(name).delete(job.id):
             self.world.app.queue(name).delete(job.id)
         else:
             with pytest.raises(JobRunning):
                 self.world.app.queue(name).delete(job.id)
 
-    @step(1)
+    @step(1, name=st.sampled_from(QUEUES), fate=FATES, really=RARELY)
+    def purge(self, name: str, fate: str | None, really: bool) -> None:
+        """A purge whose answer was lost finds nothing any more when it is sent again."""
+        if really:
+            expected = self._queue(name).purge()
+            self.line.next(fate)
+            assert self.world.app.queue(name).purge() == (0 if fate == LOST else expected)
+            self.line.next(None)
+        assert self.world.app.queue(name).counts() == self._queue(name).counts()
+
+    @step(1, name=st.sampled_from(QUEUES))
+    def pause(self, name: str) -> None:
+        self._queue(name).paused = True
+        self.world.app.queue(name).pause()
+
+    @step(2)
     def resume(self) -> None:
         for name in QUEUES:
-            self._queue(name).paused = False
-            self.world.app.queue(name).resume()
+            if self._queue(name).paused:
+                self._queue(name).paused = False
+                self.world.app.queue(name).resume()
 
 
 @pytest.fixture

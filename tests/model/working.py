@@ -23,7 +23,7 @@ from .machine import FATES, MOSTLY, PICK, RARELY, Machine, step
 from .records import LEASE, Ask
 from .world import QUEUES, Worker
 
-TIMES = st.sampled_from([*[50, 110, LEASE // 4, LEASE // 3 + 1] * 3, LEASE + 1, 5 * LEASE, 700_000, -2 * LEASE])
+TIMES = st.sampled_from([*[50, 110, LEASE // 4, LEASE // 3 + 1] * 3, LEASE + 1, 5 * LEASE, 700_000])
 WAYS = st.sampled_from(
     ["success", "success", "failure", "soon", "dead", "postponed", "released", "released", "cancelled"]
 )
@@ -47,7 +47,7 @@ class Working(Machine):
     def _register(self, bases: str) -> None:
         high, low = self.world.bases
         feeds = [queue.feed.base for queue in map(self._queue, QUEUES) if queue.feed]
-        chosen = {"both": [high, low], "high": [high], "feed": feeds}[bases]
+        chosen = {"both": [high, low], "high": [high], "low": [low], "feed": feeds}[bases]
         worker = Worker(self.world, f"w{len(self.workers)}", chosen)
         for base in chosen:
             self.world.queues[base].register(worker.name)
@@ -168,6 +168,12 @@ class Working(Machine):
     def time_passes(self, ms: int) -> None:
         self.world.clock.turn(ms)
 
+    @step(1, pick=PICK)
+    def the_clock_steps_back(self, pick: int) -> None:
+        """As far as that leases end too late; then somebody keeps house."""
+        self.world.clock.turn(-2 * LEASE)
+        self._keep(self._worker(pick, True))
+
     @step(2, pick=PICK, fate=FATES)
     def keep(self, pick: int, fate: str | None) -> None:
         """Anybody may keep house."""
@@ -180,11 +186,11 @@ class Working(Machine):
             expected = [self.world.queues[base].keep() for base in worker.bases]
         assert [ms for ms, _ in answers] == expected
 
-    @step(2, times=st.integers(1, 2))
-    def outlive(self, times: int) -> None:
+    @step(2, bases=st.sampled_from(["both", "low"]), times=st.integers(1, 2))
+    def outlive(self, bases: str, times: int) -> None:
         """A worker comes, claims, and is silent for longer than its lease; the others do not. Then perhaps one more."""
         for _ in range(times):
-            self._register("both")
+            self._register(bases)
             silent = self.workers[-1]
             self._exchange(silent, [], 4, True, None)
             others = [worker for worker in self._registered() if worker is not silent]
