@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -65,10 +66,12 @@ class Delivery:
             return
         if error is None:
             self.ack()
-        elif isinstance(error, Exception):
-            self.nack(error)
-        else:
-            self.release()  # interrupted: nobody's fault
+            return
+        with suppress(LeaseLost):  # what was raised in the block matters more
+            if isinstance(error, Exception):
+                self.nack(error)
+            else:
+                self.release()  # interrupted: nobody's fault
 
     def _still_open(self) -> Open:
         if self._open is None:

@@ -65,7 +65,10 @@ class NotDurable(RedisQError):
 
 
 class FeedFull(RedisQError):
-    """The feed that the job names has too many entries that nobody has read. Nothing was enqueued."""
+    """The feed that a job names has too many entries that nobody has read. The job was not enqueued.
+
+    Of a bulk, others may have been: sending it again under the same ids does no harm.
+    """
 
 
 class InvalidName(RedisQError, ValueError):

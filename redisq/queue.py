@@ -125,9 +125,10 @@ class Queue:
 
     def purge(self) -> int:
         """Cancel all jobs that wait or are scheduled. Answers how many."""
-        total = 0
-        while count := int(self._run(PURGE, *self._settings.retention.ended_args)):
-            total += count
+        total, seen = 0, 1
+        while seen:
+            cancelled, seen = map(int, self._run(PURGE, *self._settings.retention.ended_args))
+            total += cancelled
         return total
 
     def pause(self) -> None:

@@ -257,3 +257,14 @@ def test_a_cancelled_delivery_can_be_settled_and_is_cancelled(app: RedisQ) -> No
         app.job(job_id).cancel()
         settle(delivery)
         assert app.job(job_id).status == "cancelled"
+
+
+def test_a_lost_lease_does_not_hide_what_went_wrong_in_the_block(redis_url: str) -> None:
+    queue = RedisQ(redis_url).queue("q")
+    queue.put(1)
+    delivery = queue.claim()
+    assert delivery
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(*client.keys("redisq:{q}:claimed:*"))
+    with pytest.raises(ZeroDivisionError), delivery:
+        _ = 1 / 0

@@ -687,3 +687,13 @@ def test_a_call_that_is_none_is_refused_before_its_batch_is_sent(app: RedisQ, ca
     with pytest.raises((TypeError, ValueError)):
         app.queue("q").enqueue_many("t", [((), {}), call])
     assert counts(app)
+
+
+def test_a_purge_counts_jobs_and_loses_no_garbage(redis_url: str) -> None:
+    queue = RedisQ(redis_url).queue("q")
+    queue.put(1)
+    with redis.Redis.from_url(redis_url) as client:
+        client.lpush("redisq:{q}:pending", *(f"garbage {n}" for n in range(1200)))
+    queue.put(2)
+    assert queue.purge() == 2
+    assert queue.counts() == {"scheduled": 0, "queued": 0, "running": 0, "failed": 1200}

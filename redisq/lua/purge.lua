@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- include: common finish
--- Cancels up to 500 jobs that wait: call it again until it answers 0.
+-- include: common bury finish
+-- Cancels up to 500 jobs that wait; what is no job goes to the dead letters. Call it again until it has seen nothing.
 -- KEYS     the base of a queue
 -- ARGV     how many ended jobs to keep, TTL of a cancelled one in ms
--- Returns  how many were cancelled
-local q, now, n = KEYS[1], now_ms(), 0
+-- Returns  {how many were cancelled, how many entries were seen}
+local q, now, seen, cancelled = KEYS[1], now_ms(), 0, 0
 local function cancel(ids)
   for _, id in ipairs(ids or {}) do
     local key = q .. KEY.job .. id
@@ -12,17 +12,20 @@ local function cancel(ids)
     if f[5] and (not f[4] or f[4] == 'd') then
       redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
       finish(q, now, id, tonumber(ARGV[2]), f)
+      cancelled = cancelled + 1
+    elseif not f[5] then
+      pcall(bury, q, now, id, f)
     end
   end
-  n = n + #(ids or {})
+  seen = seen + #(ids or {})
 end
 cancel(redis.call('RPOP', q .. KEY.pending, 500))
-if n < 500 then cancel(redis.call('RPOP', q .. KEY.suspects, 500)) end
-if n < 500 then
+if seen < 500 then cancel(redis.call('RPOP', q .. KEY.suspects, 500)) end
+if seen < 500 then
   local ids = redis.call('ZRANGE', q .. KEY.scheduled, 0, 499)
   if #ids > 0 then redis.call('ZREM', q .. KEY.scheduled, unpack(ids)) end
   cancel(ids)
 end
 redis.call('DEL', q .. KEY.wake)
 list_ended(q, now, tonumber(ARGV[1]))
-return n
+return { cancelled, seen }
