@@ -112,14 +112,18 @@ class Queue(Transitions):
                 place.remove(job_id)
 
     def purge(self) -> int:
+        """How many were cancelled. What is no job goes to the dead letters."""
         ids = [*reversed(self.pending), *reversed(self.suspects)]
         ids += [job_id for _, job_id in sorted((due, job_id) for job_id, due in self.scheduled.items())]
         for job_id in ids:
             self._take_out(job_id)
             if job_id in self.jobs:
                 self._end(self.jobs[job_id], "cancelled")
+            else:
+                self._bury(job_id)
+        cancelled = len(self._ending)
         self._list_ended()
-        return len(ids)
+        return cancelled
 
     def counts(self) -> dict[str, int]:
         return {

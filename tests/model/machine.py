@@ -110,7 +110,17 @@ class Machine(RuleBasedStateMachine):
         job = self.world.queues[claimed.source.base].jobs.get(claimed.id.decode())
         return job is not None and job.is_held_by((worker.name, claimed.delivery))
 
-    # What a worker does
+    # What a producer does, and what a worker does
+
+    def _send(self, name: str, new: list[NewJob], fate: str | None) -> None:
+        expected = []
+        for one in new:
+            named, feed = one.options.job_id is not None, one.options.feed is not None
+            made = self._queue(name).enqueue(one.local_id, int(one.options.delay * 1000), named, feed)
+            expected.append((one.local_id, made or not named))
+        self.line.next(fate)
+        jobs = self.world.app.queue(name).options().send(new)
+        assert [(job.local_id, job.created) for job in jobs] == expected
 
     def _exchange(
         self,

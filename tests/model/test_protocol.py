@@ -56,16 +56,6 @@ class Protocol(Working):
             (name, _), new = self._pick(pick, list(self.sent.items()))
             self._send(name, [new], fate)
 
-    def _send(self, name: str, new: list[NewJob], fate: str | None) -> None:
-        expected = []
-        for one in new:
-            named, feed = one.options.job_id is not None, one.options.feed is not None
-            made = self._queue(name).enqueue(one.local_id, int(one.options.delay * 1000), named, feed)
-            expected.append((one.local_id, made or not named))
-        self.line.next(fate)
-        jobs = self.world.app.queue(name).options().send(new)
-        assert [(job.local_id, job.created) for job in jobs] == expected
-
     @step(1, name=st.sampled_from(QUEUES), text=st.sampled_from(["ghost", "!?", "! not an id"]))
     def garbage(self, name: str, text: str) -> None:
         queue = self._queue(name)

@@ -189,6 +189,9 @@ class Working(Machine):
     @step(2, bases=st.sampled_from(["both", "low"]), times=st.integers(1, 2))
     def outlive(self, bases: str, times: int) -> None:
         """A worker comes, claims, and is silent for longer than its lease; the others do not. Then perhaps one more."""
+        if times == 2:  # there is something to suspect
+            for name in QUEUES:
+                self._send(name, [NewJob.make("task", b"[[],{}]", CallOptions()) for _ in range(2)], None)
         for _ in range(times):
             self._register(bases)
             silent = self.workers[-1]
