@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LEASE = 3000
 CRASH_LIMIT = 3
 #: What is kept of ended jobs and dead letters: few, so that trimming is seen.
-ENDED, DEAD, DEAD_TTL = 6, 4, 24 * 3600 * 1000
+ENDED, DEAD, DEAD_TTL = 2, 3, 24 * 3600 * 1000
 KEEP_EVERY = 100
 
 UNFINISHED = ("queued", "scheduled", "running")

@@ -24,7 +24,7 @@ from . import clock
 from .line import BEFORE, LOST, Line
 from .machine import FATES, MOSTLY, PICK, RARELY, step
 from .working import Working
-from .world import FEED, QUEUES
+from .world import FEED, QUEUES, Worker
 
 EXAMPLES = int(os.environ.get("REDISQ_MODEL_EXAMPLES", "90"))
 SEED = os.environ.get("REDISQ_MODEL_SEED", "1")
@@ -64,6 +64,27 @@ class Protocol(Working):
         self.world.client.lpush(queue.base + "pending", data)
         self.world.client.lpush(queue.base + "wake", 1)
         self.world.client.ltrim(queue.base + "wake", 0, 0)
+
+    @step(1, name=st.sampled_from(QUEUES))
+    def end_twice(self, name: str) -> None:
+        """A dead letter is revived and ends again while a reader still has the news of its first end."""
+        new = NewJob.make("task", b"[[],{}]", CallOptions(job_id=self._new_id(), feed=FEED))
+        self._send(name, [new], None)
+        for bases in ("both", "feed"):
+            self._register(bases)
+        worker, reader = self.workers[-2:]
+        self._settle_all(worker, "dead")
+        self._exchange(reader, [], 4, True, None)
+        if new.local_id in self._queue(name).dead:
+            self._queue(name).revive(new.local_id)
+            self.world.app.queue(name).revive(new.local_id)
+            self._settle_all(worker, "success")
+
+    def _settle_all(self, worker: Worker, way: str) -> None:
+        """It claims, and settles all that it holds."""
+        self._exchange(worker, [], 4, True, None)
+        mine = [claimed for who, claimed, _ in self.deliveries if who is worker]
+        self._exchange(worker, [self._verdict(way, claimed) for claimed in mine], 0, False, None)
 
     # People
 

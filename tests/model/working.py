@@ -20,10 +20,10 @@ from redisq.scripts import CLAIM, RELEASE, TOLD
 
 from .line import BEFORE, LOST, STOP, Stopped
 from .machine import FATES, MOSTLY, PICK, RARELY, Machine, step
-from .records import LEASE, Ask
+from .records import KEEP_EVERY, LEASE, Ask
 from .world import QUEUES, Worker
 
-TIMES = st.sampled_from([*[50, 110, LEASE // 4, LEASE // 3 + 1] * 3, LEASE + 1, 5 * LEASE, 700_000])
+TIMES = st.sampled_from([*[50, 110, LEASE // 4, LEASE // 3 + 1] * 3, LEASE + 1, 5 * LEASE, 700_000, 700_000])
 WAYS = st.sampled_from(
     ["success", "success", "failure", "soon", "dead", "postponed", "released", "released", "cancelled"]
 )
@@ -168,11 +168,13 @@ class Working(Machine):
     def time_passes(self, ms: int) -> None:
         self.world.clock.turn(ms)
 
-    @step(1, pick=PICK)
-    def the_clock_steps_back(self, pick: int) -> None:
-        """As far as that leases end too late; then somebody keeps house."""
-        self.world.clock.turn(-2 * LEASE)
-        self._keep(self._worker(pick, True))
+    @step(1, pick=PICK, ms=st.sampled_from([LEASE // 4, 2 * LEASE]))
+    def the_clock_steps_back(self, pick: int, ms: int) -> None:
+        """All are marked; then the clock stands before the marks, or so early that leases end too late."""
+        keeper = self._worker(pick, True)
+        for turn in (LEASE + 1, -ms, KEEP_EVERY):
+            self.world.clock.turn(turn)
+            self._keep(keeper)
 
     @step(2, pick=PICK, fate=FATES)
     def keep(self, pick: int, fate: str | None) -> None:
