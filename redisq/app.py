@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -15,7 +17,7 @@ from .consuming import ClaimableQueue
 from .errors import InvalidOption, TaskNameTaken
 from .feed import Feed
 from .job import Job
-from .options import DURABILITIES, RunOptions
+from .options import DURABILITIES, RunOptions, is_number
 from .queue import queue_names
 from .settings import Retention, Settings
 from .task import Task
@@ -50,8 +52,10 @@ class RedisQ:
     ) -> None:
         if durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
-        if not 0.1 <= lease <= 86400:
+        if not (is_number(lease) and 0.1 <= lease <= 86400):
             raise InvalidOption(f"lease: seconds from 0.1 to 86400, not {lease!r}")
+        if not (is_number(patience) and patience >= 0):
+            raise InvalidOption(f"patience: seconds from 0 on, not {patience!r}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
         self.settings = Settings(
@@ -80,7 +84,8 @@ class RedisQ:
         """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0,
         result_ttl=3600.0)`.
 
-        `name`: module.qualname when None. TaskNameTaken if another function has it, InvalidName, InvalidOption.
+        `name`: module.qualname when None, under the name by which a worker imports the module, also where it is run as
+        a program. TaskNameTaken if another function has it, InvalidName, InvalidOption.
         """
         keys.check_name(queue)
         unknown = options.keys() - set(RunOptions.__struct_fields__)
@@ -89,7 +94,7 @@ class RedisQ:
         run = RunOptions(**options).check()
 
         def register(func: Callable[P, R]) -> Task[P, R]:
-            full_name = name if isinstance(name, str) else f"{func.__module__}.{func.__qualname__}"
+            full_name = name if isinstance(name, str) else f"{_module_name(func)}.{func.__qualname__}"
             if keys.check_task(full_name) in self._tasks:
                 raise TaskNameTaken(f"a task {full_name!r} is registered already")
             task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue)
@@ -149,3 +154,17 @@ class RedisQ:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
         self._consumers.close()
         self.settings.server.close()
+
+
+def _module_name(func: Callable[..., Any]) -> str:
+    """The name by which others import the function's module. A module that is run (`python -m shop`, `python shop.py`)
+    has another one meanwhile, which no worker would know.
+    """
+    name = func.__module__
+    if name not in ("__main__", "__mp_main__"):  # the second: in a child that multiprocessing has spawned
+        return name
+    module = sys.modules[name]
+    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return Path(file).stem if file else name

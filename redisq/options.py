@@ -38,7 +38,7 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
             raise InvalidOption(f"max_attempts: a whole number from 1 on, not {self.max_attempts!r}")
         for name, least in (("timeout", 0.001), ("result_ttl", 0.0), ("backoff", 0.0)):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and least <= value <= 1e9):
+            if value is not None and not (is_number(value) and least <= value <= 1e9):
                 raise InvalidOption(f"{name}: seconds from {least} on, not {value!r}")
         return self
 
@@ -67,7 +67,7 @@ class CallOptions(msgspec.Struct, frozen=True):
         if run:
             changes["run"] = msgspec.structs.replace(self.run, **run).check()
         options = msgspec.structs.replace(self, **changes)
-        if not (_is_number(options.delay) and 0 <= options.delay <= 1e9):
+        if not (is_number(options.delay) and 0 <= options.delay <= 1e9):
             raise InvalidOption(f"delay: seconds from 0 on, not {options.delay!r}")
         if options.job_id is not None:
             check_job_id(options.job_id)
@@ -82,5 +82,6 @@ class CallOptions(msgspec.Struct, frozen=True):
 NO_OPTIONS = CallOptions()
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it can be a number of seconds; NaN is for the caller's bounds to refuse."""
     return isinstance(value, int | float) and not isinstance(value, bool)

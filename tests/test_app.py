@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +67,21 @@ def test_a_name_is_module_and_qualified_name_when_none_is_given(offline: RedisQ)
     assert offline.task(queue="low")(free_port).name == "tests.servers.free_port"
     assert offline.task()(asyncio.sleep).name == "asyncio.tasks.sleep"
     assert set(offline.tasks) == {"tests.test_app.add", "tests.servers.free_port", "asyncio.tasks.sleep"}
+
+
+@pytest.mark.parametrize("arguments", [["-m", "shop"], ["shop.py"]])
+def test_a_module_that_is_run_names_its_tasks_as_a_worker_does(tmp_path: Path, arguments: list[str]) -> None:
+    """What `python -m shop` enqueues, a worker that has imported `shop` knows."""
+    code = "import redisq\napp = redisq.RedisQ()\n@app.task\ndef add(a, b): return a + b\nprint(add.name)\n"
+    (tmp_path / "shop.py").write_text(code)
+    run = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert run.stdout == "shop.add\n", run.stderr
+
+
+def test_code_that_is_no_module_names_its_tasks_so() -> None:
+    code = "import redisq\n@redisq.RedisQ().task\ndef add(a, b): return a + b\nprint(add.name)\n"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert run.stdout == "__main__.add\n", run.stderr
 
 
 def test_two_functions_of_one_name_are_an_error(offline: RedisQ) -> None:
@@ -131,8 +149,8 @@ def test_a_url_that_makes_no_sense_is_told_at_once(url: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("lease", [0, -1, 0.01, 1e9, float("nan"), float("inf")])
-def test_a_lease_that_makes_no_sense_is_told_at_once(lease: float) -> None:
+@pytest.mark.parametrize("lease", [0, -1, 0.01, 1e9, float("nan"), float("inf"), "30", None, True])
+def test_a_lease_that_makes_no_sense_is_told_at_once(lease: Any) -> None:
     with pytest.raises(InvalidOption):
         RedisQ("redis://h", lease=lease)
 
@@ -155,6 +173,12 @@ def test_a_password_in_a_wrong_url_is_not_shown_either(url: str) -> None:
     with pytest.raises(InvalidURL) as caught:
         RedisQ(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("patience", [-1, float("nan"), "10", None])
+def test_a_patience_that_makes_no_sense_is_told_at_once(patience: Any) -> None:
+    with pytest.raises(InvalidOption, match="patience"):
+        RedisQ("redis://h", patience=patience)
 
 
 def test_the_environment_names_the_server_when_the_app_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
