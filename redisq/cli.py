@@ -21,11 +21,11 @@ FAILED = 1
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: ts (seconds), level, logger, event; the key=value pairs of the message; the traceback, if
-    any.
+    """One JSON object a line: ts (seconds), level, logger, event; the key=value pairs of the message, of which an error
+    comes last and may have any words; the traceback, if any.
     """
 
-    _PAIR = re.compile(r"(\w+)=(\S+)")
+    _PAIR = re.compile(r"(\w+)=((?<=error=).*|[^\s=]\S*)", re.DOTALL)
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
@@ -36,7 +36,7 @@ class JSONFormatter(logging.Formatter):
             "event": message.partition(" ")[0],
             "message": message,
         }
-        line |= {key: value for key, value in self._PAIR.findall(message) if key not in line}
+        line |= {key: value.rstrip(":") for key, value in self._PAIR.findall(message) if key not in line}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

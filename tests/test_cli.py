@@ -133,3 +133,15 @@ def test_what_a_job_writes_cannot_forge_a_field_of_the_log() -> None:
     seen = json.loads(cli.JSONFormatter().format(record))
     assert seen["level"] == "info"
     assert seen["ts"] != "1"
+
+
+def test_an_error_in_the_log_keeps_all_its_words() -> None:
+    text = "server.away url=redis://h:1/0 error=Error 111: refused, a=b"
+    seen = json.loads(cli.JSONFormatter().format(logging.LogRecord("redisq.x", logging.INFO, "f", 1, text, (), None)))
+    assert (seen["url"], seen["error"]) == ("redis://h:1/0", "Error 111: refused, a=b")
+
+
+def test_the_colon_after_a_value_in_the_log_is_not_of_it() -> None:
+    text = "job.timeout id=q.a limit=0.5s: killing worker=w"
+    seen = json.loads(cli.JSONFormatter().format(logging.LogRecord("redisq.x", logging.INFO, "f", 1, text, (), None)))
+    assert (seen["id"], seen["limit"], seen["worker"]) == ("q.a", "0.5s", "w")

@@ -48,10 +48,10 @@ class Runner:
     def run(self, job: Claimed, options: RunOptions) -> Settlement:
         """Whatever the job does, short of ending the process, comes back as a settlement."""
         if int(job.version) > WIRE:
-            return verdict.postponed_as_newer(job)
+            return _postponed(verdict.postponed_as_newer(job))
         known = self._known.get(job.task or b"")
         if known is None:
-            return verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker")
+            return _postponed(verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker"))
         try:
             args, kwargs = self._arguments(job)
         except ValueError as error:
@@ -107,3 +107,12 @@ class Runner:
     async def _track(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         self._coroutine = asyncio.current_task()
         return await coroutine
+
+
+def _postponed(settlement: Settlement) -> Settlement:
+    """Tells it, the first time and at the end: most likely a worker runs another app than whoever enqueues."""
+    job = settlement.job
+    if settlement.way != "p" or not int(job.postponed or 0):
+        text = settlement.text.decode() if isinstance(settlement.text, bytes) else settlement.text
+        log.warning("job.%s id=%s error=%s", settlement.outcome, job.full_id, text)
+    return settlement

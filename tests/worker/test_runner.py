@@ -260,6 +260,14 @@ def test_waiting_for_a_worker_that_knows_has_an_end(app: RedisQ) -> None:
     assert sum(wait.ms for wait in waits) / 1000 > 900
 
 
+def test_who_is_not_understood_is_told_of_once_at_each_end(app: RedisQ, caplog: pytest.LogCaptureFixture) -> None:
+    for n in range(13):
+        run(app, claimed("nobody", postponed=str(n).encode()))
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [warning.split()[0] for warning in warnings] == ["job.postponed", "job.dead"]
+    assert "no task 'nobody' is registered" in warnings[0]
+
+
 def test_a_newer_wire_waits_whatever_its_task(app: RedisQ) -> None:
     app.task("t")(lambda: "ran")
     assert run(app, claimed("t", version=b"2")).way == "p"
