@@ -71,9 +71,11 @@ class Queue:
         return dict(zip(("scheduled", "queued", "running", "failed"), map(int, self._run(COUNTS)), strict=True))
 
     def jobs(self, status: str | None = None, limit: int = 100) -> Iterator[Job]:
-        """Jobs with this status (None: any), the newest first. InvalidOption if there is no such status."""
+        """Up to `limit` jobs with this status (None: any), the newest first. InvalidOption."""
         if status not in (None, *STATUSES.values()):
             raise InvalidOption(f"status: one of {', '.join(STATUSES.values())}, not {status!r}")
+        if not isinstance(limit, int) or limit < 0:
+            raise InvalidOption(f"limit: a whole number from 0 on, not {limit!r}")
         return islice(self._jobs(status), limit)
 
     def fetch(self, local_id: str) -> Job:
@@ -251,7 +253,8 @@ class BoundQueue:
 
     def _new(self, task: str, call: Call) -> NewJob:
         args, kwargs, *more = call
-        if len(more) > 1 or isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        are_args = isinstance(args, Sequence) and not isinstance(args, str | bytes)
+        if len(more) > 1 or not are_args or not isinstance(kwargs, Mapping):
             raise InvalidOption(f"a call is (args, kwargs) or (args, kwargs, options), not {call!r:.200}")
         keys.check_task(task)
         options = self._options.with_(**more[0]) if more else self._options

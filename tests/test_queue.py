@@ -148,6 +148,12 @@ def test_a_task_needs_a_name(app: RedisQ, task: Any) -> None:
         app.queue("q").enqueue_many(task, [((), {})])
 
 
+@pytest.mark.parametrize("call", [((), None), ((), [1]), ("ab", {}), (5, {}), ((), {}, {}, {}), (1, 2)])
+def test_a_call_of_another_form_is_refused(app: RedisQ, call: Any) -> None:
+    with pytest.raises(InvalidOption, match="a call is"):
+        app.queue("q").enqueue_many("t", [call])
+
+
 # Known by its id
 
 
@@ -583,6 +589,12 @@ def test_a_status_that_does_not_exist_is_an_error(app: RedisQ, status: Any) -> N
     app.queue("q").put(1)
     with pytest.raises(InvalidOption):
         list(app.queue("q").jobs(status))
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, "5", None])
+def test_a_limit_that_is_no_number_is_an_error(app: RedisQ, limit: Any) -> None:
+    with pytest.raises(InvalidOption):
+        list(app.queue("q").jobs(limit=limit))
 
 
 def test_a_queue_that_never_was_is_empty(app: RedisQ, client: redis.Redis) -> None:
