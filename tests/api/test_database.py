@@ -23,6 +23,12 @@ def test_urls_that_cannot_be_used(url: str) -> None:
         Database(url)
 
 
+def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("redisq_api.database.find_spec", lambda name: None)
+    with pytest.raises(Misconfigured, match=r"REDISQ_DATABASE: .*redisq-jobs\[postgresql\]"):
+        Database("postgresql://h/x")
+
+
 def test_a_commit_is_synced_unless_the_url_says_otherwise(tmp_path: Path) -> None:
     for url, expected in (("x", 2), ("x?synchronous=normal", 1)):
         with closing(Database(f"sqlite:///{tmp_path}/{url}")) as database:
