@@ -243,6 +243,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Let children finish what they run, for `grace` seconds or until a second signal; then end them."""
+        if self._stops:
+            log.info("worker.stopping processes=%d grace=%gs", len(self._children), self._options.grace)
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + self._options.grace
@@ -256,6 +258,7 @@ class Supervisor:
             self._aftermath.give_back(child.worker)
         self._children = []
         self._aftermath.send()
+        log.info("worker.stopped")
 
     # Within
 

@@ -202,6 +202,8 @@ def test_a_stop_lets_jobs_finish_and_takes_no_other(
     assert worker.wait(5.0) == 0
     assert running.refresh().result == "long"
     assert waiting.refresh().status == "queued"
+    assert "worker.stopping processes=1 grace=" in worker.log
+    assert worker.log.splitlines()[-1].endswith("worker.stopped")
     assert "Traceback" not in worker.log
     clean(redis_url)
 
