@@ -53,7 +53,8 @@ def redact(url: str) -> str:
     login, at, where = parts.netloc.rpartition("@")
     if ":" in login:
         login = f"{login.partition(':')[0]}:***"
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{where}", query=_SECRET.sub(r"\1***", parts.query)))
+    shown = urlunsplit(parts._replace(netloc=f"{login}{at}{where}", query=_SECRET.sub(r"\1***", parts.query)))
+    return shown if parts.netloc or "://" not in url else shown.replace(":", "://", 1)  # urlunsplit drops an empty host
 
 
 def check_url(url: str) -> str:
@@ -71,6 +72,10 @@ def check_url(url: str) -> str:
         sentinel_nodes(url)
     elif scheme == "redis+cluster":
         cluster_nodes(url)
+    elif scheme == "embedded" and (parts.netloc or not parts.path.strip("/")):
+        raise InvalidURL(f"no directory is named: {redact(url)!r} (embedded:///DIRECTORY)")
+    elif scheme in ("redis", "rediss") and not re.fullmatch(r"/?\d{0,4}", parts.path):
+        raise InvalidURL(f"not the number of a database: {parts.path[1:]!r} in {redact(url)!r}")
     return url
 
 

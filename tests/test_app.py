@@ -141,6 +141,11 @@ def test_bound_options_make_many_jobs(app: RedisQ) -> None:
         "redis://[::1",
         "//h",
         "mysql://h",
+        "redis://h/main",
+        "rediss://h/0/1",
+        "embedded://relative",
+        "embedded:///",
+        "embedded:",
     ],
 )
 def test_a_url_that_makes_no_sense_is_told_at_once(url: str) -> None:
@@ -173,6 +178,13 @@ def test_a_password_in_a_wrong_url_is_not_shown_either(url: str) -> None:
     with pytest.raises(InvalidURL) as caught:
         RedisQ(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["embedded:///some/directory", "unix:///run/redis.sock?db=1", "redis://h", "redis://h/"]
+)
+def test_a_url_is_shown_as_it_was_given(url: str) -> None:
+    assert url in repr(RedisQ(url))
 
 
 @pytest.mark.parametrize("patience", [-1, float("nan"), "10", None])
