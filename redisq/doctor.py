@@ -81,7 +81,7 @@ class Doctor:
     def _set_aside(self, name: str) -> Finding:
         if not self._dry_run:
             seconds = self._call(("TIME",))[0].decode()
-            self._call(("RENAME", self._key(name), f"{self._base}broken-{seconds}:{name}"))
+            self._call(("RENAME", self._key(name), f"{self._key('broken')}{seconds}:{name}"))
         return Finding(self._queue, self._key(name), "set aside")
 
     def _ghosts(self) -> Iterator[Finding]:

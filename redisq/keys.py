@@ -7,7 +7,7 @@ belongs to: its base is `redisq:{high}:feed:billing:`, and under it stand the sa
 ========================  ======  ==============================================================  =====
 below the base            type    holds                                                           place
 ========================  ======  ==============================================================  =====
-pending                   LIST    ids; LPUSH in, RPOP out                                         yes
+pending                   LIST    ids; LPUSH in, taken from the right                              yes
 claimed:<worker>          LIST    ids that this worker holds, the newest on the left              yes
 scheduled                 ZSET    id -> when due, ms (delays and retries)                         yes
 suspects                  LIST    ids that only a worker which holds nothing else may take        yes
@@ -22,6 +22,7 @@ state                     HASH    paused, kept (last housekeeping, ms), epoch
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job; only if somebody waits; short-lived
 feed:<name>:…                     the base of a feed
+broken-<seconds>:<key>    any     what the doctor has set aside, since it was of a wrong type
 ========================  ======  ==============================================================  =====
 
 One key stands outside: `redisq:queues`, a SET of the names of all queues. No script touches it.
@@ -52,6 +53,7 @@ NAMES = {
     "control": "control:",
     "done": "done:",
     "feed": "feed:",
+    "broken": "broken-",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
