@@ -1,0 +1,1 @@
+"""Deliberate breaks of the protocol, each of which must turn a check red."""

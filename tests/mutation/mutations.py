@@ -1,0 +1,275 @@
+"""The breaks, as data: each is a few edits of the library's files, and names the checks that must see it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: What a mutation is run against: a name, and what pytest is given.
+CHECKS = {
+    "model": "tests/model/test_protocol.py",
+    "crashes": "tests/model/test_crashes.py",
+    "suspects": "tests/test_suspects.py",
+}
+
+
+class Edit(NamedTuple):
+    """In a file of the package, `old`, which stands there once, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutation(NamedTuple):
+    """`seen_by`: the checks that turn red, the quickest first."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    seen_by: tuple[str, ...]
+
+
+def one(name: str, file: str, old: str, new: str, seen_by: str = "model") -> Mutation:
+    return Mutation(name, (Edit(file, old, new),), tuple(seen_by.split()))
+
+
+MUTATIONS = [
+    # Settling
+    one(
+        "settle does not ask whether the worker still holds the job",
+        "lua/settle.lua",
+        "if status == 'r' and ours and redis.call('LREM', claimed, -1, id) == 1 then",
+        "redis.call('LREM', claimed, -1, id) if status == 'r' then",
+        "model crashes",
+    ),
+    one(
+        "settle does not ask for the delivery",
+        "lua/settle.lua",
+        "f[5] == worker and f[6] == delivery",
+        "f[5] == worker",
+    ),
+    one(
+        "a job that is put back forgets by whom",
+        "lua/settle.lua",
+        "'d', 'l', worker .. ':' .. delivery, ...",
+        "'d', ...",
+        "model crashes",
+    ),
+    one(
+        "a released job goes to the tail",
+        "lua/settle.lua",
+        "redis.call('RPUSH', q .. KEY.pending, id)",
+        "redis.call('LPUSH', q .. KEY.pending, id)",
+        "model",
+    ),
+    one("a settle overlooks a cancel", "lua/settle.lua", "if f[7] then way", "if false then way", "model crashes"),
+    one(
+        "follow-ups are enqueued by a settle that is refused",
+        "lua/settle.lua",
+        "  if status == 'r' and ours and",
+        "  if follows then follow(first, last) end if status == 'r' and ours and",
+    ),
+    # Claiming
+    Mutation(
+        "a claim is two commands",
+        (
+            Edit(
+                "lua/claim.lua",
+                "if #mine > 0 then redis.call('LPUSH', q .. KEY.claimed .. worker, unpack(mine)) end",
+                "",
+            ),
+            Edit(
+                "claimer.py",
+                "        return answers, jobs\n",
+                "        for job in jobs:\n"
+                "            self.link.round_trip([('LPUSH', f'{job.source.base}claimed:{self.worker}', job.id)])\n"
+                "        return answers, jobs\n",
+            ),
+        ),
+        ("model", "crashes"),
+    ),
+    one("claims are not numbered", "claimer.py", "if budget is not None and self._answered:", "if budget is not None:"),
+    one(
+        "the same claim moves jobs once more",
+        "lua/claim.lua",
+        "if number > tonumber(last) and",
+        "if number >= tonumber(last) and",
+    ),
+    one("a late claim moves jobs", "lua/claim.lua", "number < tonumber(last) and 'stale'", "false and 'stale'"),
+    one(
+        "a worker that is not registered may claim",
+        "lua/claim.lua",
+        "(call or ''):match",
+        "(call or '0:3000:'):match",
+        "model",
+    ),
+    one(
+        "a claim on a paused queue takes jobs",
+        "lua/claim.lua",
+        "redis.call('HGET', q .. KEY.state, 'paused')",
+        "redis.call('HGET', q .. KEY.state, 'stopped')",
+    ),
+    one("a claim that leaves jobs puts no token back", "lua/claim.lua", "    wake(q)\n", ""),
+    one(
+        "a suspect is claimed beside a job of another queue",
+        "lua/claim.lua",
+        "empty = empty and #jobs == 0",
+        "empty = empty",
+        "suspects",
+    ),
+    one(
+        "a suspect is claimed by a worker that is busy",
+        "lua/claim.lua",
+        "if empty and mine == 0",
+        "if mine == 0",
+    ),
+    # Leases
+    one(
+        "a worker is reaped without having been marked",
+        "lua/reap.lua",
+        "if now - mark >= lease / 3 then",
+        "if true then",
+    ),
+    Mutation(
+        "a worker is reaped by the age of its oldest job",
+        (
+            Edit(
+                "lua/reap.lua",
+                "redis.call('ZRANGEBYSCORE', q .. KEY.workers, '-inf', now, 'LIMIT', 0, 20)",
+                "redis.call('ZRANGE', q .. KEY.workers, 0, 19)",
+            ),
+            Edit(
+                "lua/reap.lua",
+                "mark = before and before <= now and math.min(now, before + math.floor(uncounted)) or now",
+                "local oldest = redis.call('LINDEX', q .. KEY.claimed .. worker, -1) or ''\n"
+                "mark = tonumber(redis.call('HGET', q .. KEY.job .. oldest, 'e')) or now",
+            ),
+        ),
+        ("model",),
+    ),
+    one(
+        "a mark from before the clock stepped back counts",
+        "lua/reap.lua",
+        "before and before <= now and math.min(now, before + math.floor(uncounted)) or now",
+        "before and before + math.floor(uncounted) or now",
+    ),
+    one(
+        "the time in which nobody looked ages a mark",
+        "lua/reap.lua",
+        "before + math.floor(uncounted)",
+        "before",
+    ),
+    one("a lease from before the clock stepped back stays", "lua/keep.lua", "  cut_lease(q, now)\n", ""),
+    one("a renewal does not clear the mark", "lua/renew.lua", "if call:sub(-1) ~= ':' then", "if false then"),
+    one(
+        "a claim does not clear the mark",
+        "lua/claim.lua",
+        "worker, number .. ':' .. lease .. ':')",
+        "worker, (call:gsub('^%d+', tostring(number))))",
+    ),
+    # Taking back
+    one(
+        "who was taken from stays registered",
+        "lua/take_back.lua",
+        "  redis.call('ZREM', q .. KEY.workers, worker)\n  redis.call('HDEL', q .. KEY.calls, worker)\n",
+        "",
+        "model",
+    ),
+    one(
+        "a crash is counted for all that the worker held",
+        "lua/take_back.lua",
+        "if id == blamed then redis.call",
+        "if blamed ~= '' then redis.call",
+    ),
+    one("a reaper blames the newest of several", "lua/reap.lua", "#ids == 1 and ids[1]", "ids[1]"),
+    one("a crash is never counted", "lua/take_back.lua", "if id == blamed then redis.call", "if false then redis.call"),
+    one(
+        "a suspect of the second time waits among the others",
+        "lua/take_back.lua",
+        "(suspicions > 1 and KEY.suspects or KEY.pending)",
+        "KEY.pending",
+    ),
+    one(
+        "what is taken back goes to the tail",
+        "lua/take_back.lua",
+        "redis.call('RPUSH', q .. (",
+        "redis.call('LPUSH', q .. (",
+    ),
+    one("taking back overlooks a cancel", "lua/take_back.lua", "      if f[6] then\n", "      if false then\n"),
+    one("what is taken back leaves no token", "lua/take_back.lua", "  if #ids > 0 then wake(q) end\n", ""),
+    # Coming in
+    one(
+        "an enqueue that is sent again makes a second job",
+        "lua/put.lua",
+        "if redis.call('EXISTS', key) == 1 then",
+        "if false then",
+        "model",
+    ),
+    one("an enqueue leaves no token", "lua/put.lua", "  wake(q)\n", ""),
+    one(
+        "an earlier due time leaves no token",
+        "lua/common.lua",
+        "[1] == id then wake(q) end",
+        "[1] == id then return end",
+    ),
+    one(
+        "a promoted job stays scheduled",
+        "lua/promote.lua",
+        "  redis.call('ZREM', q .. KEY.scheduled, unpack(due))\n",
+        "",
+        "model crashes",
+    ),
+    one(
+        "a follow-up is taken from the list before it is enqueued",
+        "forward.py",
+        "        announce = (",
+        "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        announce = (",
+        "crashes",
+    ),
+    # Ending
+    one("nobody is told of an end", "lua/finish.lua", "    tell(q, now, id, feed)\n", "", "model crashes"),
+    one(
+        "a feed is told of an end although it has the entry",
+        "lua/finish.lua",
+        "if redis.call('HSETNX', entry, 'v', 1) == 0 then",
+        "if false then",
+    ),
+    one(
+        "a second end is not told to a reader of the first",
+        "lua/finish.lua",
+        "    if redis.call('HGET', entry, 's') == 'r' then redis.call('HSET', entry, 'n', 1) end\n",
+        "",
+    ),
+    one(
+        "a record expires before its feed was told",
+        "lua/finish.lua",
+        "-- not told yet: no TTL until the entry is acknowledged",
+        "if ttl then expire(key, now, ttl, named) end",
+    ),
+    one(
+        "a record whose feed was told never expires",
+        "lua/told.lua",
+        "and not dead then expire",
+        "and false then expire",
+        "model crashes",
+    ),
+    one("an ended job is trimmed before its feed was told", "lua/finish.lua", "if z and (g or now", "if z and (now"),
+    one(
+        "an ended job is trimmed before its tombstone may go",
+        "lua/finish.lua",
+        "if z and (g or now - z < tombstone(named)) then return end",
+        "if z and g then return end",
+    ),
+    one(
+        "a dead letter is trimmed before its feed was told",
+        "lua/keep.lua",
+        "if redis.call('HEXISTS', q .. KEY.job .. id, 'g') == 0 then redis",
+        "if true then redis",
+    ),
+    one("a deleted job is gone before its feed was told", "lua/delete.lua", "  untold = f[1]\n", "  untold = nil\n"),
+    one(
+        "purge overlooks suspects",
+        "lua/purge.lua",
+        "if seen < 500 then cancel(redis.call('RPOP', q .. KEY.suspects, 500)) end",
+        "",
+    ),
+]
