@@ -2,5 +2,5 @@
 
 import pytest
 
-for module in ("machine", "working", "comparing", "lives"):
+for module in ("machine", "working", "comparing", "life", "lives"):
     pytest.register_assert_rewrite(f"tests.model.{module}")

@@ -8,8 +8,9 @@ import pytest
 import redis
 
 from . import clock
+from .life import Life
 from .line import BEFORE, LOST, STOP, Line, Stopped
-from .lives import LIVES, Life
+from .lives import LIVES
 
 CASES = [
     (name, trip, fate)
