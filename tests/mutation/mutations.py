@@ -46,6 +46,7 @@ MUTATIONS = [
         "lua/settle.lua",
         "f[5] == worker and f[6] == delivery",
         "f[5] == worker",
+        "model crashes",
     ),
     one(
         "a job that is put back forgets by whom",
@@ -67,6 +68,7 @@ MUTATIONS = [
         "lua/settle.lua",
         "  if status == 'r' and ours and",
         "  if follows then follow(first, last) end if status == 'r' and ours and",
+        "model crashes",
     ),
     # Claiming
     Mutation(
@@ -87,12 +89,19 @@ MUTATIONS = [
         ),
         ("model", "crashes"),
     ),
-    one("claims are not numbered", "claimer.py", "if budget is not None and self._answered:", "if budget is not None:"),
+    one(
+        "claims are not numbered",
+        "claimer.py",
+        "if budget is not None and self._answered:",
+        "if budget is not None:",
+        "model crashes",
+    ),
     one(
         "the same claim moves jobs once more",
         "lua/claim.lua",
         "if number > tonumber(last) and",
         "if number >= tonumber(last) and",
+        "model crashes",
     ),
     one("a late claim moves jobs", "lua/claim.lua", "number < tonumber(last) and 'stale'", "false and 'stale'"),
     one(
@@ -121,6 +130,7 @@ MUTATIONS = [
         "lua/claim.lua",
         "if empty and mine == 0",
         "if mine == 0",
+        "model suspects",
     ),
     # Leases
     one(
@@ -232,6 +242,7 @@ MUTATIONS = [
         "lua/finish.lua",
         "if redis.call('HSETNX', entry, 'v', 1) == 0 then",
         "if false then",
+        "model crashes",
     ),
     one(
         "a second end is not told to a reader of the first",
