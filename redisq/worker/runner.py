@@ -15,7 +15,7 @@ from ..claimed import Claimed, Settlement
 from ..current import CurrentJob, enter, leave
 from ..delivery import describe
 from ..job import WIRE
-from ..options import RunOptions
+from ..options import DEFAULTS, RunOptions
 from ..task import Task
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class Runner:
     def options(self, job: Claimed) -> RunOptions:
         """How this job is to be run: what its call asked for, over what its task does."""
         known = self._known.get(job.task or b"")
-        return job.run_options(known[0].run_options) if known else job.run_options()
+        defaults = known[0].run_options if known else DEFAULTS
+        return defaults if job.options is None else job.run_options(defaults)
 
     def run(self, job: Claimed, options: RunOptions) -> Settlement:
         """Whatever the job does, short of ending the process, comes back as a settlement."""
@@ -90,8 +91,10 @@ class Runner:
             self._loop.close()
 
     def _arguments(self, job: Claimed) -> tuple[list[Any], dict[str, Any]]:
-        match self._codec.decode(job.body or b""):
-            case [list(args), dict(kwargs)]:
+        call = self._codec.decode(job.body or b"")
+        if isinstance(call, list) and len(call) == 2:
+            args, kwargs = call
+            if isinstance(args, list) and isinstance(kwargs, dict):
                 return args, kwargs
         raise ValueError("not a list of arguments and an object of keyword arguments")
 
