@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass
 from .database import Database
 
 ENDED = ("succeeded", "failed", "cancelled")
-HANDED_OVER = ("scheduled", "queued")
 STATUSES = ("accepted", "scheduled", "queued", "running", *ENDED)
 
 _COLUMNS = (
