@@ -49,6 +49,12 @@ MUTATIONS = [
         "model crashes",
     ),
     one(
+        "settle does not ask for the worker",
+        "lua/settle.lua",
+        "f[5] == worker and f[6] == delivery",
+        "f[6] == delivery",
+    ),
+    one(
         "a job that is put back forgets by whom",
         "lua/settle.lua",
         "'d', 'l', worker .. ':' .. delivery, ...",
