@@ -23,7 +23,8 @@ from tasks import app
 from redisq import RedisQ, claimer, keys, producer
 from redisq.claimed import Claimed, Settlement, Source, succeeded
 from redisq.claimer import Claimer, registration
-from redisq.connection import Command, Link
+from redisq.connection import Link
+from redisq.endpoint import Command
 
 ACCEPTED = Path(__file__).with_suffix(".json")
 HINT = "To accept it, if it is worth it: python benchmarks/counting.py --accept"

@@ -16,7 +16,8 @@ import redis
 
 from . import keys
 from .claimed import Claimed, Settlement, Source
-from .connection import LONGEST_BLOCK, LOST, Command, Link, evalsha
+from .connection import LONGEST_BLOCK, Link, evalsha
+from .endpoint import LOST, Command
 from .errors import ServerRefused
 from .ids import nonce
 from .retry import reconnect_delays

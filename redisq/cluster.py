@@ -18,7 +18,8 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
-from .connection import LOST, PATIENCE, B, CallLost, Command, Endpoint, Route, Server
+from .connection import PATIENCE, B, CallLost, Route, Server
+from .endpoint import LOST, Command, Endpoint
 from .urls import address, cluster_nodes
 
 #: Seconds for a node to tell the map of slots, before the next one is asked.

@@ -1,10 +1,7 @@
-"""From a URL to a server's answers. Time-outs and what is sent again are decided here, in one place.
+"""From a URL to a server's answers: where a call goes, and when it is sent again.
 
-redis-py opens the connections, packs commands and parses replies; its own retries are off, since it re-sends whatever
-it was given. Here only a whole call is sent again, and every call that redisq makes can be: each is known by an id or a
-number.
+Only a whole call is sent again, and every call that redisq makes can be: each is known by an id or a number.
 
-Endpoint    one server process, and a pool of connections to it
 Route       leads to the endpoint that a call is for at the moment; sends calls
 Server      the route to all keys: one server here; sentinel.py and cluster.py have the others
 Link        one connection along a route, of one thread
@@ -16,31 +13,19 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import redis
-from hiredis import pack_command
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from . import embedded
-from .errors import InvalidURL, ServerUnavailable
+from .endpoint import LOST, Command, Endpoint, pack, typed
+from .errors import ServerUnavailable
 from .retry import reconnect_delays
 from .scripts import BY_SHA, Script
 from .urls import check_url, redact
 
-Command = Sequence[Any]
-
-#: Seconds for which an idle connection is not looked at before it is used again.
-TRUSTED_FOR = 1.0
-#: Seconds for a connection to be made.
-CONNECT_TIMEOUT = 2.0
-#: Seconds for a reply: more than the longest block, so that a reply that takes longer means a dead connection.
-SOCKET_TIMEOUT = 5.0
 #: Seconds for a sign of life, where others wait meanwhile.
 PROBE_TIMEOUT = 0.5
 #: Seconds for which a server keeps a blocked call at most.
@@ -48,13 +33,6 @@ LONGEST_BLOCK = 2.0
 #: Seconds for which a call is sent again before it gives up. Tombstones outlive it by far.
 PATIENCE = 10.0
 
-LOST = (redis.ConnectionError, redis.TimeoutError, OSError)
-CLUSTER_ERRORS: dict[str, type[redis.ResponseError]] = {
-    "MOVED": redis.exceptions.MovedError,
-    "ASK": redis.exceptions.AskError,
-    "TRYAGAIN": redis.exceptions.TryAgainError,
-    "CLUSTERDOWN": redis.exceptions.ClusterDownError,
-}
 #: Answers of a server that is not, or no more, the one for this call.
 ELSEWHERE = (redis.ReadOnlyError, redis.exceptions.MovedError)
 
@@ -74,97 +52,6 @@ class CallLost(ServerUnavailable):
 def evalsha(script: Script, keys: Sequence[str], args: Sequence[Any]) -> Command:
     """A script's call as a raw command: unlike redis-py's Script objects it costs no round trip in a pipeline."""
     return ("EVALSHA", script.sha, len(keys), *keys, *args)
-
-
-_pack: Callable[[Any], bytes] = pack_command
-
-
-def pack(commands: Sequence[Command]) -> bytes:
-    """Commands as they go over the wire."""
-    return b"".join(map(_pack, commands))
-
-
-def _is_stale(connection: Any) -> bool:
-    """Nothing should come over an idle connection: what can be read is its end."""
-    try:
-        return bool(connection.can_read(0))
-    except LOST:
-        return True
-
-
-class Endpoint:
-    """One server process: connections to it, and what is known of it. Threads and forks may share it.
-
-    `known`: digests of scripts that it has, and the durability that it gives; empty after a reconnect. `check` looks at
-    each new connection, and raises what is wrong with it. `timeout`: seconds for a reply.
-    """
-
-    def __init__(
-        self, url: str, check: Callable[[Any], None] = lambda connection: None, timeout: float = SOCKET_TIMEOUT
-    ) -> None:
-        self.url = url
-        self.known: set[str] = set()
-        self._check = check
-        self._idle: deque[tuple[Any, float]] = deque()
-        self._pid = os.getpid()
-        try:
-            # for its reading of URLs only: a pool of redis-py holds a lock that may stay locked after a fork
-            pool = redis.ConnectionPool.from_url(
-                url,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                redis_connect_func=self._on_connect,
-                socket_timeout=timeout,
-                socket_connect_timeout=min(timeout, CONNECT_TIMEOUT),
-            )
-        except ValueError as error:
-            raise InvalidURL(f"not a server's URL: {error}") from None
-        self.connection: Callable[[], Any] = partial(pool.connection_class, **pool.connection_kwargs)
-
-    def acquire(self, fresh: bool = False) -> Any:
-        """A connection, which is to be released. One that was idle for long, or is to be `fresh`, is looked at first:
-        the server may have closed it.
-        """
-        if self._pid != os.getpid():
-            self._pid, self._idle = os.getpid(), deque()
-        try:
-            connection, since = self._idle.pop()
-        except IndexError:
-            connection = self.connection()
-        else:
-            if (fresh or time.monotonic() - since > TRUSTED_FOR) and _is_stale(connection):
-                connection.disconnect()
-        connection.connect()
-        return connection
-
-    def release(self, connection: Any) -> None:
-        self._idle.append((connection, time.monotonic()))
-
-    def close(self) -> None:
-        """Close what is idle."""
-        while self._idle:
-            self._idle.pop()[0].disconnect()
-
-    def ask(self, *commands: Command) -> list[Any]:
-        """The answers, over a connection of their own. An error that is answered is raised."""
-        connection = self.connection()
-        try:
-            connection.connect()
-            connection.send_packed_command([pack(commands)])
-            return [connection.read_response() for _ in commands]
-        finally:
-            connection.disconnect()
-
-    def _on_connect(self, connection: Any) -> None:
-        self.known.clear()
-        connection.on_connect()
-        self._check(connection)
-
-
-def _typed(error: redis.ResponseError) -> redis.ResponseError:
-    """The error in a class of its own: before version 6, redis-py knows a cluster's answers only by its own client."""
-    code, _, rest = str(error).partition(" ")
-    return CLUSTER_ERRORS[code](rest) if type(error) is redis.ResponseError and code in CLUSTER_ERRORS else error
 
 
 class Link:
@@ -194,7 +81,7 @@ class Link:
             try:
                 replies.append(self._connection.read_response())
             except redis.ResponseError as error:
-                replies.append(_typed(error))
+                replies.append(typed(error))
         return replies
 
     def round_trip(self, commands: Sequence[Command]) -> list[Any]:

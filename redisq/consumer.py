@@ -15,7 +15,8 @@ import redis
 from . import claimed as verdict
 from .claimed import Claimed, Settlement, Source
 from .claimer import Claimer, Interrupted, registration, renewal, settling, worker_name
-from .connection import LONGEST_BLOCK, Command
+from .connection import LONGEST_BLOCK
+from .endpoint import Command
 from .errors import LeaseLost, RedisQError, ServerRefused, ServerUnavailable
 from .settings import Settings
 from .sharded import ShardedClaimer, extend, make_claimer

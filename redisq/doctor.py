@@ -14,7 +14,8 @@ import redis
 from . import keys
 from .claimed import Source
 from .claimer import giving_back
-from .connection import Command, evalsha
+from .connection import evalsha
+from .endpoint import Command
 from .errors import ServerRefused
 from .scripts import MEND
 from .settings import Settings

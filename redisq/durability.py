@@ -15,7 +15,8 @@ from typing import Any
 
 import redis
 
-from .connection import Command, NotKnown, Route
+from .connection import NotKnown, Route
+from .endpoint import Command
 from .errors import DurabilityUnsupported, NotDurable, RedisQError
 
 #: Seconds that a replica has to confirm.

@@ -12,7 +12,8 @@ from msgspec import UNSET
 
 from . import durability as durable
 from . import keys
-from .connection import LOST, CallLost, Command, evalsha
+from .connection import CallLost, evalsha
+from .endpoint import LOST, Command
 from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, decode, encode

@@ -11,7 +11,8 @@ import redis
 
 from . import keys
 from .claimed import Claimed
-from .connection import LONGEST_BLOCK, Command, evalsha
+from .connection import LONGEST_BLOCK, evalsha
+from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, decode
 from .options import NO_OPTIONS, CallOptions

@@ -6,7 +6,8 @@ from typing import Any
 
 import redis
 
-from .connection import LOST, Command, Endpoint, Server
+from .connection import Server
+from .endpoint import LOST, Command, Endpoint
 from .urls import address, sentinel_nodes
 
 #: Seconds for a sentinel to answer, before the next one is asked.

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from . import keys
 from .claimed import Claimed, Settlement, Source
 from .claimer import TROUBLE, Claimer, Interrupted
-from .connection import LONGEST_BLOCK, LOST, PROBE_TIMEOUT, Link
+from .connection import LONGEST_BLOCK, PROBE_TIMEOUT, Link
+from .endpoint import LOST
 from .retry import reconnect_delays
 from .settings import Settings
 
@@ -174,8 +175,9 @@ class ShardedClaimer:
             taken, waited = self._wait(LONGEST_BLOCK), True
 
     def drop(self, job: Claimed) -> None:
-        """This job is not held any more."""
-        self._held.pop((job.source.base, job.id), None)
+        """This delivery is not held any more. A later one of the same job may be."""
+        if self._held.get((job.source.base, job.id)) == job.delivery:
+            del self._held[job.source.base, job.id]
 
     def close(self) -> None:
         for part in self._parts:

@@ -11,8 +11,8 @@ import redis
 import redisq
 from redisq import DurabilityUnsupported, InvalidURL, JobNotFound, RedisQ, ServerUnavailable
 from redisq.cluster import slot
-from redisq.connection import Endpoint
 from redisq.doctor import Doctor
+from redisq.endpoint import Endpoint
 from redisq.urls import check_url, redact
 from tests.topologies import Cluster, Sentinels, queue_of_node
 from tests.waiting import wait_until

@@ -11,7 +11,8 @@ from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Source
 from ..claimer import giving_back, settling
-from ..connection import Command, evalsha
+from ..connection import evalsha
+from ..endpoint import Command
 from ..errors import RedisQError
 from ..scripts import RELEASE
 from .board import Running

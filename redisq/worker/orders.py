@@ -10,7 +10,8 @@ import redis
 
 from .. import keys
 from ..claimed import Source
-from ..connection import LONGEST_BLOCK, LOST
+from ..connection import LONGEST_BLOCK
+from ..endpoint import LOST
 from ..settings import Settings
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ import msgspec
 from ..app import RedisQ
 from ..claimed import Source
 from ..claimer import registration, renewal, worker_name
-from ..connection import Command
+from ..endpoint import Command
 from ..errors import RedisQError, ServerUnavailable
 from ..retry import reconnect_delays
 from ..urls import redact

@@ -10,7 +10,8 @@ from unittest.mock import patch
 
 import redis
 
-from redisq.connection import Command, Link
+from redisq.connection import Link
+from redisq.endpoint import Command
 
 #: The connection dies before anything is sent; the server executes and the reply is lost; the process stops after the
 #: reply.
