@@ -45,6 +45,18 @@ def write(app: redisq.RedisQ, database: Path, history: History, asked: list[str]
             history.note("row", id=f"{queue}.{id_}", state=state, token=token)
 
 
+def write_held_up(app: redisq.RedisQ, history: History) -> None:
+    """What waits or runs when nothing has hindered it for long; the same of all that is not a job of a queue."""
+    found = [
+        f"{job.id} is {job.status}"
+        for name in (*QUEUES, HAND)
+        for status in ("running", "queued", "scheduled")
+        for job in app.queue(name).jobs(status, limit=MANY)
+    ]
+    for what in found or ["something beside the jobs: a follow-up, news or a task of the service"]:
+        history.note("held", what=what)
+
+
 def is_done(app: redisq.RedisQ, database: Path) -> bool:
     """Whether nothing waits, runs, is on its way to another queue, or is still to be told."""
     for name in (*QUEUES, HAND):

@@ -75,7 +75,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Facts:
-    """All that is known of one run. `left`: what waited or ran at the end; `broken`: what else was found in Redis."""
+    """All that is known of one run. `broken`: what else was wrong in Redis; `held`: what did not end in good time."""
 
     lease: float = 2.0
     calls: dict[str, Call] = field(default_factory=dict)
@@ -89,6 +89,7 @@ class Facts:
     died: list[str] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
 
 def gather(events: Iterable[Event]) -> Facts:
@@ -148,6 +149,8 @@ def _take(facts: Facts, event: Event) -> None:
             facts.rows[event["id"]] = Row(*_fields(event, Row))
         case "broken":
             facts.broken.append(event["what"])
+        case "held":
+            facts.held.append(event["what"])
 
 
 def _fields(event: Event, kind: Any) -> Iterable[Any]:

@@ -17,6 +17,7 @@ told       id, status, token                          a reader of the feed
 fault      n, kind, target, pids                      the nemesis, before it acts
 over       n                                          the nemesis, when the fault is over
 missed     n, why                                     the nemesis, when there was nothing to hit
+held       what                                       the run, when something has not ended though nothing is in its way
 died       slot, code                                 the fleet, when a process ended that nobody had ended
 """
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from tests.faults import checker, recovery
 from tests.faults.facts import Facts
 
-#: Seconds until a killed child's jobs run again, until every worker claims after a restart; leases for a killed worker.
+#: Seconds until a dead child's job runs again, until every worker claims after a restart; leases for a killed worker.
 CHILD_LIMIT = 1.0
 SERVER_LIMIT = 5.0
 WORKER_LIMIT = 1.5
 EXAMPLES = 5
-
-KILLED_WORKERS = ("kill-worker", "kill-supervisor", "stop-worker")
 
 
 @dataclass
@@ -44,15 +42,16 @@ def draw_up(facts: Facts) -> Ledger:
         "unaccounted": checker.unaccounted(facts),
         "double completions": checker.completed_twice(facts),
         "unexplained duplicates": checker.unexplained(facts),
+        "held up": facts.held,
         "ended wrongly": checker.ended_wrongly(facts),
         "started after a cancel": checker.started_late(facts),
         "late settles accepted": accepted,
         "processes that died by themselves": facts.died,
     }
     ledger.limits = {
-        "killed child: its job runs again": (recovery.of_jobs(facts, ("kill-child",)), CHILD_LIMIT),
-        "lost worker: its jobs run again": (recovery.of_jobs(facts, KILLED_WORKERS), WORKER_LIMIT * facts.lease),
-        "restarted server: each worker runs a job": (recovery.of_workers(facts), SERVER_LIMIT),
+        "dead child: its job runs again": (recovery.of_children(facts), CHILD_LIMIT),
+        "lost worker: its jobs run again": (recovery.of_workers_jobs(facts), WORKER_LIMIT * facts.lease),
+        "restarted server: each worker runs a job": (recovery.of_server(facts), SERVER_LIMIT),
     }
     return ledger
 

@@ -37,6 +37,8 @@ SORTS = {
     "crash-once": 5,
     "crash-always": 2,
 }
+#: Of those that are to be cancelled: before they run, and in the middle.
+CANCELLED_SORTS = {"noop": 1, "long": 3}
 MS = {"brief": (1, 5), "async": (1, 5), "long": (100, 600), "stuck": (100, 400)}
 HAND_SORTS = {"ack": 70, "nack-once": 10, "release-once": 5, "hold": 10, "dead": 5}
 #: Only tasks without surprises go through the service: it is its way that is looked at there.
@@ -91,11 +93,12 @@ class Producer:
                 self._send([spec], put, feed)
         elif way in ("single", "delayed"):
             delay = self._draw.uniform(0.1, 2.0) if way == "delayed" else 0.0
-            (spec,) = self._specs(1, SORTS)
+            cancelled = self._draw.random() < 0.15
+            (spec,) = self._specs(1, CANCELLED_SORTS if cancelled else SORTS)
             jobs = self._send(
                 [spec], lambda options: [queue.options(**options[0]).enqueue(spec.sort, str(spec))], feed, delay
             )
-            if self._draw.random() < 0.15:
+            if cancelled:
                 self._cancel(jobs[0])
         else:
             self._enqueue_many(queue, way == "own ids", feed)

@@ -156,9 +156,12 @@ class FaultRun:
             time.sleep(0.05)
 
     def _drain(self) -> None:
-        """Until nothing waits or runs any more. What still does after a while is for the checker to say."""
+        """Until nothing waits or runs any more. What still does after a while is held up, even if it ends then."""
         end = min(time.monotonic() + DRAIN, self.deadline)
-        while time.monotonic() < end and not ending.is_done(self._app, self._database):
+        while not ending.is_done(self._app, self._database):
+            if time.monotonic() > end:
+                ending.write_held_up(self._app, self._history)
+                return
             self._fleet.look()
             time.sleep(0.2)
 

@@ -231,6 +231,10 @@ def test_a_late_settle_must_not_count(story: Story, token: int, expected: list[s
     assert (found.red, found.refused) == (expected, 0 if expected else 1)
 
 
+def test_what_does_not_end_in_good_time_is_held_up(story: Story) -> None:
+    assert story.asked().add("held", what=f"{ID} is running").record().red == ["held up"]
+
+
 def test_a_process_that_died_by_itself(story: Story) -> None:
     assert story.add("died", slot="w1", code=1).red == ["processes that died by themselves"]
 
@@ -241,6 +245,14 @@ def test_a_killed_childs_job_has_to_run_again_soon(story: Story, again: float, r
     assert bool(story.record(token=2).red) is red
 
 
+@pytest.mark.parametrize(("again", "red"), [(2.0, False), (2.2, True)])
+def test_a_crashed_childs_job_has_to_run_again_soon(story: Story, again: float, red: bool) -> None:
+    story.asked(sort="crash-once").ran(1.0, 1.1, 1, "crash", sort="crash-once")
+    story.ran(again, again, 2, pid=11, sort="crash-once").record(token=2)
+    assert bool(story.red) is red
+    assert bool(story.hit("latency", 1.5, 1.9).red) is False  # then it is not measured
+
+
 @pytest.mark.parametrize(("again", "red"), [(4.9, False), (5.1, True)])
 def test_a_lost_workers_job_has_to_run_again_within_leases(story: Story, again: float, red: bool) -> None:
     story.asked().ran(1.0, 0.0, 1, None).hit("kill-worker", 2.0, 3.0, pids=(1, 10)).ran(again, again, 2, pid=11)
@@ -249,7 +261,7 @@ def test_a_lost_workers_job_has_to_run_again_within_leases(story: Story, again: 
 
 def test_what_falls_together_with_an_outage_is_not_measured(story: Story) -> None:
     story.asked().ran(1.0, 0.0, 1, None).hit("kill-worker", 2.0, 3.0, pids=(1, 10)).ran(9.0, 9.1, 2, pid=11)
-    times = recovery.of_jobs(story.hit("stop-server", 4.0, 6.0, "server").facts, ("kill-worker",))
+    times = recovery.of_workers_jobs(story.hit("stop-server", 4.0, 6.0, "server").facts)
     assert (times.seconds, times.clouded) == ([], 1)
 
 
@@ -262,7 +274,7 @@ def test_every_worker_has_to_run_a_job_after_a_restart(story: Story, first: floa
 
 def test_a_worker_that_was_hit_as_well_is_not_waited_for(story: Story) -> None:
     story.hit("kill-server", 1.0, 2.0, "server").hit("stop-worker", 1.5, 5.0).hit("stop-worker", 1.5, 5.0, "w2")
-    assert recovery.of_workers(story.facts).clouded == 2
+    assert recovery.of_server(story.facts).clouded == 2
 
 
 def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
