@@ -21,7 +21,7 @@ import redis
 
 from . import embedded
 from .endpoint import LOST, Command, Endpoint, pack, typed
-from .errors import ServerUnavailable
+from .errors import ServerRefused, ServerUnavailable
 from .retry import reconnect_delays
 from .scripts import BY_SHA, Script
 from .urls import check_url, redact
@@ -189,6 +189,10 @@ class Route(ABC):
                 sent = sent or (connection is not None and not isinstance(error, redis.BusyLoadingError))
                 if time.monotonic() + delay > deadline:
                     raise CallLost(f"no answer from {self!r}: {error}", sent) from error
+            except redis.ResponseError as error:  # only while connecting: other refusals are among the replies
+                if sent:
+                    raise CallLost(f"refused when sent again: {error}", sent) from error
+                raise ServerRefused(str(error)) from error
             else:
                 if time.monotonic() + delay > deadline or not self._to_send_again(commands, replies):
                     return _certain(replies, sent)

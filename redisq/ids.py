@@ -13,6 +13,7 @@ _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _RANDOM_BITS = 60
 
 _lock = threading.Lock()
+_random = random.Random()  # not the module's own, whose sequence is the application's
 _last = 0
 
 
@@ -20,6 +21,7 @@ def _after_fork() -> None:
     """A lock that another thread held at a fork stays locked in the child."""
     global _lock
     _lock = threading.Lock()
+    _random.seed()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -29,9 +31,9 @@ def new_id() -> str:
     """50 bits of milliseconds, then 60 random bits, which only grow while the millisecond lasts."""
     global _last
     with _lock:
-        n = time.time_ns() // 1_000_000 << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS)
+        n = time.time_ns() // 1_000_000 << _RANDOM_BITS | _random.getrandbits(_RANDOM_BITS)
         if n <= _last:
-            n = _last + 1 + random.getrandbits(32)
+            n = _last + 1 + _random.getrandbits(32)
         _last = n
     p = _PAIRS
     return (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
+
+_random = random.Random()  # not the module's own, whose sequence is the application's
+os.register_at_fork(after_in_child=_random.seed)
 
 #: A failed attempt is tried again after this many seconds, doubling…
 BACKOFF = 1.0
@@ -32,5 +36,5 @@ def reconnect_delays(longest: float) -> Iterator[float]:
     """
     delay = 0.05
     while True:
-        yield delay * random.uniform(0.5, 1.0)
+        yield delay * _random.uniform(0.5, 1.0)
         delay = min(delay * 2, longest)

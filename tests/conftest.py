@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.servers import KINDS, Server, chosen, version
 
@@ -55,6 +56,13 @@ def redis_url(session_server: Callable[[str], Server], server_kind: str) -> str:
     with server.client() as client:
         client.flushall()
     return server.url
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    """A bare client of the server at `redis_url`, to look behind the library."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
 
 
 @pytest.fixture

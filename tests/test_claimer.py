@@ -37,12 +37,6 @@ def messy_app(redis_url: str) -> Iterator[RedisQ]:
     app.close()
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 class Worker:
     """A worker by hand: every call of the protocol, one at a time."""
 

@@ -23,12 +23,6 @@ BASE = "redisq:{q}:"
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def proxy(redis_url: str) -> Iterator[Proxy]:
     with Proxy(redis_url) as proxy:
         yield proxy
@@ -247,6 +241,7 @@ def test_resets_at_any_moment_lose_and_double_nothing(app: RedisQ, proxy: Proxy)
     finally:
         stop.set()
         disturber.join()
+        app.close()
     assert sorted(done) == list(range(60))
     assert all(job.created for job in sent)
 
@@ -402,3 +397,12 @@ def is_busy(client: redis.Redis) -> bool:
     except redis.ResponseError as error:
         return "BUSY" in str(error)
     return False
+
+
+def test_a_refusal_while_connecting_is_an_error_of_ours(redis_url: str) -> None:
+    app = RedisQ(redis_url.removesuffix("/0") + "/99")
+    with pytest.raises(ServerRefused, match="index is out of range"):
+        app.queue("q").put(1)
+    with pytest.raises((ServerRefused, ServerUnavailable)):
+        app.queue("q").claim(timeout=0.1)
+    app.close()

@@ -38,12 +38,6 @@ def other(redis_url: str) -> Iterator[RedisQ]:
     app.close()
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def claim(app: RedisQ, timeout: float | None = 5.0) -> Delivery:
     delivery = app.queue("q").claim(timeout)
     assert delivery is not None

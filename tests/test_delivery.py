@@ -21,12 +21,6 @@ def app(redis_url: str) -> Iterator[RedisQ]:
         yield app
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def claim(app: RedisQ, timeout: float = 5.0) -> Delivery:
     delivery = app.queue("q").claim(timeout)
     assert delivery is not None

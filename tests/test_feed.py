@@ -33,12 +33,6 @@ def other(redis_url: str) -> Iterator[RedisQ]:
     app.close()
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def put(app: RedisQ, job_id: str, queue: str = "q", feed: str = "news", **options: Any) -> str:
     return app.queue(queue).options(feed=feed, job_id=job_id, **options).put(job_id).id
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from redisq import ids, keys
+from redisq.retry import reconnect_delays
 
 
 def test_ids_of_one_process_sort_by_the_time_they_were_made() -> None:
@@ -75,3 +77,12 @@ def test_a_nonce_is_random_text() -> None:
     made = {ids.nonce(8) for _ in range(1000)}
     assert len(made) == 1000
     assert all(len(text) == 8 and text.isalnum() for text in made)
+
+
+def test_the_applications_random_numbers_stay_its_own() -> None:
+    random.seed(7)
+    expected = [random.random() for _ in range(3)]
+    random.seed(7)
+    ids.new_id()
+    next(reconnect_delays(1.0))
+    assert [random.random() for _ in range(3)] == expected

@@ -14,12 +14,6 @@ from redisq.options import DEFAULTS
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def app(redis_url: str) -> Iterator[RedisQ]:
     app = RedisQ(redis_url)
     yield app

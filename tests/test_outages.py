@@ -18,12 +18,6 @@ def app(redis_url: str) -> Iterator[RedisQ]:
     app.close()
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def seen(client: redis.Redis, ago: float) -> None:
     """As if somebody had kept house so many seconds ago, and nobody since."""
     seconds, micros = client.time()

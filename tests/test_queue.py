@@ -41,12 +41,6 @@ def app(redis_url: str) -> Iterator[RedisQ]:
         yield app
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
 def counts(app: RedisQ, **expected: int) -> bool:
     return app.queue("q").counts() == NONE | expected
 
