@@ -8,11 +8,6 @@ from typing import NamedTuple
 
 #: Seconds between two faults, on average.
 EVERY = 2.1
-#: Leases before the end of the load at which two workers lose the answers of claims. Nothing happens to them after that
-#: which would give back what they hold, so they have to find it themselves.
-LAST = 1.5
-#: The draw by which the nemesis loses those, and nine of them.
-CLAIMS = 0.305
 
 
 class Kind(NamedTuple):
@@ -69,7 +64,7 @@ def plan(seed: int, span: float, lease: float, targets: Mapping[str, Sequence[st
     faults: list[Planned] = []
     deck: list[Kind] = []
     at = EVERY
-    while at < span - LAST * lease:
+    while at < span:
         if not deck:
             deck = [kind for kind in KINDS for _ in range(kind.weight)]
             draw.shuffle(deck)
@@ -78,7 +73,4 @@ def plan(seed: int, span: float, lease: float, targets: Mapping[str, Sequence[st
         target = draw.choice(targets[kind.target])
         faults.append(Planned(len(faults), round(at, 3), kind.name, target, round(hold, 3), round(draw.random(), 6)))
         at += EVERY * draw.uniform(0.6, 1.4)
-    for target in draw.sample([port for port in targets["port"] if port in targets["worker"]], 2):
-        fault = Planned(len(faults), round(span - LAST * lease, 3), "drop-replies", target, lease, CLAIMS)
-        faults.append(fault)
     return faults

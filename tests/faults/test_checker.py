@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from redisq.scripts import CLAIM
 from tests.faults import checker, ledger, recovery, schedule
 from tests.faults.facts import Facts, gather
 from tests.faults.history import Event, History, read
 from tests.faults.run import TARGETS
-from tests.faults.troubles import DROPPED
 
 ID = "high.1"
 FAULTY = {"pid": 10, "ppid": 1, "slot": "w1"}
@@ -290,15 +288,6 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_seed_gives_one_schedule() -> None:
     assert schedule.plan(7, 90.0, 3.0, TARGETS) == schedule.plan(7, 90.0, 3.0, TARGETS)
     assert schedule.plan(7, 90.0, 3.0, TARGETS) != schedule.plan(8, 90.0, 3.0, TARGETS)
-
-
-def test_the_last_faults_lose_the_answers_of_claims() -> None:
-    *_, one, other = schedule.plan(7, 90.0, 3.0, TARGETS)
-    assert one.target != other.target
-    for fault in (one, other):
-        assert fault.kind == "drop-replies"
-        assert fault.target in TARGETS["worker"]
-        assert DROPPED[int(fault.draw * len(DROPPED))][0] == CLAIM.sha
 
 
 def test_a_schedule_has_enough_of_every_kind() -> None:

@@ -90,7 +90,7 @@ class Troubles:
         """Of whatever comes next, or only of claims that were given jobs, of settles, of enqueues."""
         asked, least = DROPPED[int(fault.draw * len(DROPPED))]
         with noted(self._history, fault):
-            count = 1 + round(fault.draw * 1000) % 9
+            count = 1 + int(fault.draw * 1000) % 9
             self._network.order(fault.target, "drop", count=count, asked=asked, bytes=least)
             self._stop.wait(fault.hold)
             self._network.order(fault.target, "drop", count=0, asked="", bytes=0)
