@@ -170,6 +170,11 @@ class FaultRun:
         ending.write(self._app, self._database, History(self.directory / "final" / "final.jsonl"), asked)
 
 
+def _end(number: int, _frame: object) -> None:
+    """What was started is ended, too."""
+    sys.exit(f"RED: ended by {signal.Signals(number).name}")  # exit code 1
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 green, 1 red or not done in time, 2 wrong usage."""
     parser = argparse.ArgumentParser(
@@ -192,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended then, too
+    signal.signal(signal.SIGTERM, _end)
     run = FaultRun(directory, args.jobs, seed, args.lease, args.server, args.duration_limit)
     try:
         found = ledger.draw_up(run.go())
