@@ -20,7 +20,7 @@ from .database import Database, Unavailable
 from .handover import Handover, job_id
 from .outbox import Ending
 from .store import ENDED, Task
-from .view import as_json
+from .view import outcome
 
 _log = logging.getLogger(__name__)
 
@@ -132,12 +132,4 @@ class Relay:
 
 def ending(job: redisq.Job) -> Ending:
     """How a job ended, as the database keeps it."""
-    return Ending(
-        task_id=job.local_id,
-        state=job.status,
-        attempt=job.attempt,
-        started_at=clock.micros(job.started_at),
-        finished_at=clock.micros(job.finished_at),
-        result=as_json(job.result) if job.status == "succeeded" else None,
-        error=job.error,
-    )
+    return Ending(task_id=job.local_id, **outcome(job))

@@ -36,17 +36,21 @@ def see(task: Task, job: redisq.Job | None) -> Seen:
     if job is None or task.has_ended:
         return Seen(task)
     return Seen(
-        replace(
-            task,
-            state=job.status,
-            attempt=job.attempt,
-            started_at=clock.micros(job.started_at),
-            finished_at=clock.micros(job.finished_at),
-            result=as_json(job.result) if job.status == "succeeded" else None,
-            error=job.error,
-        ),
+        replace(task, **outcome(job)),
         job,
     )
+
+
+def outcome(job: redisq.Job) -> dict[str, Any]:
+    """What a job says of its task, under the names of the columns."""
+    return {
+        "state": job.status,
+        "attempt": job.attempt,
+        "started_at": clock.micros(job.started_at),
+        "finished_at": clock.micros(job.finished_at),
+        "result": as_json(job.result) if job.status == "succeeded" else None,
+        "error": job.error,
+    }
 
 
 def task_object(seen: Seen) -> dict[str, Any]:

@@ -203,6 +203,14 @@ class Route(ABC):
             time.sleep(delay)
         raise AssertionError("the delays never end")
 
+    def ask(self, commands: Sequence[Command], patience: float = PATIENCE) -> list[Any]:
+        """As `call`, for who can do nothing with a refusal: ServerRefused for the first."""
+        replies = self.call(commands, patience)
+        for reply in replies:
+            if isinstance(reply, redis.ResponseError):
+                raise ServerRefused(str(reply)) from reply
+        return replies
+
     def _to_send_again(self, commands: Sequence[Command], replies: Sequence[Any]) -> bool:
         return any(
             isinstance(reply, redis.ResponseError) and self.passes(command, reply)

@@ -10,8 +10,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-
 from . import claimed as verdict
 from .claimed import Claimed, Settlement, Source
 from .claimer import Claimer, Interrupted, registration, renewal, settling, worker_name
@@ -122,11 +120,7 @@ class Consumer:
         self._held.clear()
 
     def _call(self, commands: Sequence[Command]) -> list[Any]:
-        replies = self.settings.server.call(commands, self.settings.patience)
-        for reply in replies:
-            if isinstance(reply, redis.ResponseError):
-                raise ServerRefused(str(reply)) from reply
-        return replies
+        return self.settings.server.ask(commands, self.settings.patience)
 
     def _opened(self, job: Claimed) -> Open:
         opened = Open(self, job)

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import redis
-
 from . import keys
 from .claimed import Source
 from .claimer import giving_back
 from .connection import evalsha
 from .endpoint import Command
-from .errors import ServerRefused
 from .scripts import MEND
 from .settings import Settings
 
@@ -133,7 +130,4 @@ class Doctor:
         return f"{self._base}{keys.NAMES[name]}"
 
     def _call(self, command: Command) -> Any:
-        reply = self._settings.server.shard(self._base).call([command], self._settings.patience)[0]
-        if isinstance(reply, redis.ResponseError):
-            raise ServerRefused(str(reply)) from reply
-        return reply
+        return self._settings.server.shard(self._base).ask([command], self._settings.patience)[0]

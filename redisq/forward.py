@@ -13,7 +13,6 @@ import redis
 from . import keys
 from .claimed import Source
 from .connection import evalsha
-from .errors import ServerRefused
 from .scripts import ENQUEUE
 from .settings import Settings
 
@@ -31,10 +30,7 @@ def drain(settings: Settings, source: Source) -> int:
     """Send on what waits in a queue's `forward`; answers how many. What is refused stays for the next time."""
     key = source.base + keys.NAMES["forward"]
     sent = 0
-    entries = settings.server.call([("LRANGE", key, 0, _PAGE - 1)], settings.patience)[0]
-    if isinstance(entries, redis.ResponseError):
-        raise ServerRefused(str(entries)) from entries
-    for data in entries:
+    for data in settings.server.ask([("LRANGE", key, 0, _PAGE - 1)], settings.patience)[0]:
         try:
             queue, spec = msgspec.json.decode(data, type=tuple[str, list[str]])
             keys.check_name(queue)

@@ -24,7 +24,7 @@ has ended once more since the entry was claimed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -163,6 +163,12 @@ def decode(
         finished_at=_time(fields.get(b"z")),
         expires_at=_time(fields.get(b"y")),
     )
+
+
+def as_hash(fields: Sequence[Any]) -> dict[bytes, bytes]:
+    """What encode() answers, as the hash that comes of it."""
+    raw = [value if isinstance(value, bytes) else str(value).encode() for value in fields]
+    return dict(zip(raw[::2], raw[1::2], strict=True))
 
 
 def fencing_token(enqueued_ms: int, delivery: int) -> int:

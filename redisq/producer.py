@@ -16,7 +16,7 @@ from .connection import CallLost, evalsha
 from .endpoint import LOST, Command
 from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
-from .job import Home, Job, decode, encode
+from .job import Home, Job, as_hash, decode, encode
 from .options import DURABILITIES, CallOptions
 from .scripts import ENQUEUE
 from .settings import Settings
@@ -136,7 +136,7 @@ class Producer:
                 raise FeedFull(f"feed {job.options.feed!r} has too many unread entries")
             raise ServerRefused(str(answer)) from answer
         if isinstance(answer, int):
-            fields = dict(zip((_bytes(name) for name in sent[::2]), map(_bytes, sent[1::2]), strict=True))
+            fields = as_hash(sent)
             fields[b"e"] = b"%d" % answer
             if int(job.options.delay * 1000):
                 fields[b"s"] = b"d"
@@ -145,10 +145,6 @@ class Producer:
             fields = dict(zip(answer[::2], answer[1::2], strict=True))
             created = job.options.job_id is None or fields.get(b"i") == sent[-1].encode()  # our own nonce
         return decode(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _batch(jobs: Iterator[NewJob]) -> list[NewJob]:

@@ -28,9 +28,7 @@ _PAGE = 200
 
 def queue_names(settings: Settings) -> set[str]:
     """Of all queues into which something was ever enqueued. ServerUnavailable, ServerRefused."""
-    names = settings.server.call([("SMEMBERS", keys.queues(settings.namespace))], settings.patience)[0]
-    if isinstance(names, redis.ResponseError):
-        raise ServerRefused(str(names)) from names
+    names = settings.server.ask([("SMEMBERS", keys.queues(settings.namespace))], settings.patience)[0]
     return {name for raw in names if keys.is_name(name := raw.decode("utf-8", "replace"))}
 
 
@@ -164,11 +162,7 @@ class Queue:
 
     def _call(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
         shard = self._settings.server.shard(self.base)
-        replies = shard.call(commands, self._settings.patience if patience is None else patience)
-        for reply in replies:
-            if isinstance(reply, redis.ResponseError):
-                raise ServerRefused(str(reply)) from reply
-        return replies
+        return shard.ask(commands, self._settings.patience if patience is None else patience)
 
     def _look_up(self, commands: Sequence[Command]) -> list[Any]:
         """Records. One of a wrong type counts as none: it must not hide the others."""

@@ -13,11 +13,7 @@ if status == 'r' then
   redis.call('LPUSH', q .. KEY.control .. worker, id)
   redis.call('PEXPIRE', q .. KEY.control .. worker, 60000)
 elseif f[6] and (not status or status == 'd') then
-  local _ = redis.call('ZREM', q .. KEY.scheduled, id) == 1
-    or redis.call('LREM', q .. KEY.pending, 1, id) == 1
-    or redis.call('LREM', q .. KEY.suspects, 1, id)
-  redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
-  finish(q, now, id, tonumber(ARGV[3]), f)
+  cancel_waiting(q, now, id, 'cancelled', tonumber(ARGV[3]), f)
   list_ended(q, now, tonumber(ARGV[2]))
 end
 return redis.call('HGETALL', key)

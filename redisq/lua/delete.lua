@@ -10,11 +10,7 @@ local status, untold = f[4], f[5]
 if not f[6] then return 'missing' end
 if status == 'r' then return 'running' end
 if not status or status == 'd' then
-  local _ = redis.call('ZREM', q .. KEY.scheduled, id) == 1
-    or redis.call('LREM', q .. KEY.pending, 1, id) == 1
-    or redis.call('LREM', q .. KEY.suspects, 1, id)
-  redis.call('HSET', key, 's', 'c', 'x', 'deleted', 'z', now)
-  finish(q, now, id, 0, f)
+  cancel_waiting(q, now, id, 'deleted', 0, f)
   untold = f[1]
 end
 redis.call('ZREM', q .. KEY.dead, id)

@@ -41,6 +41,19 @@ local function finish(q, now, id, ttl, f)
   end
 end
 
+local function end_cancelled(q, now, id, why, ttl, f)
+  redis.call('HSET', q .. KEY.job .. id, 's', 'c', 'x', why, 'z', now)
+  finish(q, now, id, ttl, f)
+end
+
+-- The same, for a job that waits, which leaves its place.
+local function cancel_waiting(q, now, id, why, ttl, f)
+  local _ = redis.call('ZREM', q .. KEY.scheduled, id) == 1
+    or redis.call('LREM', q .. KEY.pending, 1, id) == 1
+    or redis.call('LREM', q .. KEY.suspects, 1, id)
+  end_cancelled(q, now, id, why, ttl, f)
+end
+
 -- Lists what finish() ended, and forgets the oldest beyond `most`, two for each new one, once their tombstones may go.
 local function list_ended(q, now, most)
   if #ended == 0 then return end

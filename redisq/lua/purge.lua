@@ -7,11 +7,9 @@
 local q, now, seen, cancelled = KEYS[1], now_ms(), 0, 0
 local function cancel(ids)
   for _, id in ipairs(ids or {}) do
-    local key = q .. KEY.job .. id
-    local f = redis.pcall('HMGET', key, 'f', 'n', 'i', 's', 'v')
+    local f = redis.pcall('HMGET', q .. KEY.job .. id, 'f', 'n', 'i', 's', 'v')
     if f[5] and (not f[4] or f[4] == 'd') then
-      redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
-      finish(q, now, id, tonumber(ARGV[2]), f)
+      end_cancelled(q, now, id, 'cancelled', tonumber(ARGV[2]), f)
       cancelled = cancelled + 1
     elseif not f[5] then
       pcall(bury, q, now, id, f)

@@ -36,10 +36,7 @@ local ways = {
     redis.call('HSET', key, 's', 'f', 'x', text, 'z', now)
     finish(q, now, id, false, f)
   end,
-  c = function(id, key, f, _, text)
-    redis.call('HSET', key, 's', 'c', 'x', text, 'z', now)
-    finish(q, now, id, cancelled_ttl, f)
-  end,
+  c = function(id, _, f, _, text) end_cancelled(q, now, id, text, cancelled_ttl, f) end,
   r = function(id, key, _, delivery, text, ms)
     back(id, key, delivery, ms, 'x', text, 'a', (redis.call('HGET', key, 'a') or 0) + 1)
   end,

@@ -11,8 +11,7 @@ local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
     elseif f[4] == 'r' and f[5] == worker then -- else a second copy of an id that is elsewhere
       if f[6] then
         redis.call('HDEL', key, 'w')
-        redis.call('HSET', key, 's', 'c', 'x', 'cancelled', 'z', now)
-        finish(q, now, id, cancelled_ttl, f)
+        end_cancelled(q, now, id, 'cancelled', cancelled_ttl, f)
       elseif id == blamed and limit > 0 and crashes >= limit then
         redis.call('HDEL', key, 'w')
         redis.call('HSET', key, 's', 'f', 'k', crashes, 'z', now, 'x', 'crashed: its worker died ' .. crashes .. ' times')

@@ -14,7 +14,7 @@ from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import Interrupted, settling
 from ..connection import LONGEST_BLOCK
-from ..errors import RedisQError, ServerRefused
+from ..errors import RedisQError
 from ..forward import drain
 from ..sharded import make_claimer
 from .batch import Batch
@@ -135,10 +135,7 @@ class Child:
 
     def _settle_apart(self, settled: list[Settlement]) -> None:
         """Settle by a connection of the pool, for the guard."""
-        replies = self._settings.server.call(settling(self._settings, self._worker, settled), self._settings.lease / 12)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise ServerRefused(str(reply)) from reply
+        self._settings.server.ask(settling(self._settings, self._worker, settled), self._settings.lease / 12)
         for settlement in settled:
             self._claimer.drop(settlement.job)
         self._note(settled)

@@ -23,7 +23,7 @@ from ..app import RedisQ
 from ..claimed import Source
 from ..claimer import registration, renewal, worker_name
 from ..endpoint import Command
-from ..errors import RedisQError, ServerUnavailable
+from ..errors import RedisQError
 from ..retry import reconnect_delays
 from ..urls import redact
 from .aftermath import Aftermath
@@ -264,11 +264,7 @@ class Supervisor:
 
     def _call(self, commands: Sequence[Command]) -> list[Any]:
         """Sent once: whoever calls tries again at a later tick."""
-        replies = self._settings.server.call(commands, patience=0.0)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise ServerUnavailable(str(reply)) from reply
-        return replies
+        return self._settings.server.ask(commands, patience=0.0)
 
     def _report_away(self, error: Exception) -> None:
         self._away_at = time.monotonic()
