@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -21,7 +22,7 @@ from .endpoint import LOST, Command
 from .errors import ServerRefused
 from .ids import nonce
 from .retry import reconnect_delays
-from .scripts import CLAIM, GIVE_BACK, KEEP, REGISTER, RENEW, SETTLE
+from .scripts import CLAIM, GIVE_BACK, KEEP, REGISTER, RELEASE, RENEW, SETTLE
 from .settings import Settings
 
 #: The most bytes of bodies in one claim.
@@ -64,6 +65,20 @@ def giving_back(settings: Settings, sources: Sequence[Source], worker: str, blam
     ]
 
 
+def releasing(settings: Settings, sources: Sequence[Source], worker: str, running: str) -> list[Command]:
+    """A worker is busy with the job of this full id: what it has claimed behind it runs elsewhere.
+
+    A claim's jobs run in the order of their queues: of those in later queues, none has begun.
+    """
+    queue, _, local_id = running.partition(".")
+    first = [source.name for source in sources].index(queue)
+    ids = [local_id, *[""] * (len(sources) - first - 1)]
+    return [
+        evalsha(RELEASE, [source.base], (worker, id_, *settings.retention.ended_args))
+        for source, id_ in zip(sources[first:], ids, strict=True)
+    ]
+
+
 def keeping(settings: Settings, sources: Sequence[Source]) -> list[Command]:
     r = settings.retention
     return [
@@ -82,13 +97,29 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
     return [evalsha(SETTLE, [base], args) for base, args in by_base.items()]
 
 
+class Call(NamedTuple):
+    """One write: what to settle, wait, keep house and claim with."""
+
+    settlements: Sequence[Settlement]
+    number: int
+    settle: list[Command]
+    wait: list[Command]
+    keep: list[Command]
+    claim: list[Command]
+
+    @property
+    def commands(self) -> list[Command]:
+        return [*self.settle, *self.wait, *self.keep, *self.claim]
+
+
 class Claimer:
     """Claims from sources, in their order, as one worker. For one thread.
 
     `stopping` says when to give up waiting for a server that is away; `on_trouble` hears of each error that is waited
     out. `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its
     jobs were taken back. `forwarding`: follow-ups wait to be sent to other queues. `held`: deliveries of this worker,
-    also by other claimers. `busy_at`: when to claim again, whether or not there was a token. The sources are of one
+    also by other claimers. `busy_at`: when to claim again, whether or not there was a token. `posted`: what
+    has no answer yet. The sources are of one
     slot; ShardedClaimer claims from several.
     """
 
@@ -117,6 +148,7 @@ class Claimer:
         self.link: Link = settings.server.shard(sources[0].base).link()
         self._keep_at = 0.0
         self._surveyed = False
+        self.posted: deque[Call] = deque()
         self.busy_at = 0.0
 
     def exchange(
@@ -145,21 +177,53 @@ class Claimer:
         """One try of an exchange; one of TROUBLE is raised. `budget`: None not to claim; 0 to claim nothing, and leave
         the token right. `keep`: keep house in any case.
         """
-        if budget is not None and self._answered:
+        call = self._prepare(settlements, budget, block, keep)
+        return self._complete(call, self.link.round_trip(call.commands))
+
+    def post(self, settlements: Sequence[Settlement], budget: int | None) -> None:
+        """Send an attempt whose answer is for `collect`: meanwhile the server works."""
+        lost = bool(self.posted) and not self.link.connected  # a new connection would not bring the earlier answers
+        call = self._prepare(settlements, budget)
+        self.posted.append(call)
+        try:
+            if not lost:
+                self.link.post(call.commands)
+        except TROUBLE as error:
+            self.on_trouble(error)
+
+    def collect(self) -> tuple[list[bytes], list[Claimed], Sequence[Settlement]]:
+        """The answer to the first that was posted: as `attempt` has it, and the settlements that are to be sent again,
+        since no answer came.
+        """
+        call = self.posted.popleft()
+        try:
+            if self.link.connected:
+                return *self._complete(call, self.link.receive(len(call.commands))), []
+        except TROUBLE as error:
+            self.on_trouble(error)
+            self.link.close()
+        return [], [], call.settlements
+
+    def _prepare(
+        self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0, keep: bool = False
+    ) -> Call:
+        if budget is not None and (self._answered or self.posted):
             self._number, self._answered = self._number + 1, False
         settle = settling(self.settings, self.worker, settlements)
-        wait, kept, claim = self._claiming(budget, block, keep, len(settlements))
-        replies = self.link.round_trip([*settle, *wait, *kept, *claim])
-        for reply in replies[: len(settle)] + replies[len(replies) - len(claim) :]:
+        return Call(settlements, self._number, settle, *self._claiming(budget, block, keep, len(settlements)))
+
+    def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
+        settled, claimed = len(call.settle), len(replies) - len(call.claim)
+        for reply in replies[:settled] + replies[claimed:]:
             if isinstance(reply, redis.ResponseError):
                 raise reply
-        self._answered = self._answered or budget is not None
-        for settlement in settlements:
+        self._answered = self._answered or (bool(call.claim) and call.number == self._number)
+        for settlement in call.settlements:
             self.drop(settlement.job)
-        answers = [answer for reply in replies[: len(settle)] for answer in reply]
-        self._note_waiting(replies[len(settle) : len(replies) - len(claim)], len(wait))
-        jobs = self._adopt(replies[-1]) if claim else []
-        self._surveyed = bool(kept) and not jobs
+        answers = [answer for reply in replies[:settled] for answer in reply]
+        self._note_waiting(replies[settled:claimed], len(call.wait))
+        jobs = self._adopt(replies[-1]) if call.claim else []
+        self._surveyed = bool(call.keep) and not jobs
         return answers, jobs
 
     def drop(self, job: Claimed) -> None:
@@ -189,7 +253,7 @@ class Claimer:
         elif keep or block > 0 or now >= self._keep_at:
             kept = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        flags = ["1" if len(self.held) <= settled else "0", "1" if kept else "0"]
+        flags = ["1" if len(self.held) <= settled and not self.posted else "0", "1" if kept else "0"]
         if not self.link.connected:
             flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)

@@ -106,6 +106,14 @@ class Link:
                 self.close()
         return replies
 
+    def post(self, commands: Sequence[Command]) -> None:
+        """Send commands whose replies are for `receive`. A script that the server turns out not to have is refused."""
+        try:
+            self.send(commands)
+        except BaseException:
+            self.close()
+            raise
+
     def readable(self, timeout: float = 0.0) -> bool:
         """Whether a reply begins to arrive within that many seconds."""
         return self._connection is not None and bool(self._connection.can_read(timeout))

@@ -11,7 +11,7 @@ from .codec import MAX_PAYLOAD
 from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
-from .job import Job, as_hash, decode, encode
+from .job import Job, as_hash, encode
 from .options import NO_OPTIONS
 from .producer import NewJob, spec
 from .queue import Queue
@@ -95,9 +95,8 @@ class CurrentJob:
             self._put += spec(new, fields)
         else:
             self._forward.append(entry(queue, spec(new, fields)))
-        return decode(
-            Queue(self._settings, queue), queue, new.local_id, as_hash(fields), self._settings.codec, created=True
-        )
+        home = Queue(self._settings, queue)
+        return Job(home, queue, new.local_id, as_hash(fields), self._settings.codec, created=True)
 
     def follow(self) -> list[Any]:
         """What was enqueued here, as settle.lua reads it."""

@@ -14,7 +14,7 @@ _RANDOM_BITS = 60
 
 _lock = threading.Lock()
 _random = random.Random()  # not the module's own, whose sequence is the application's
-_last = 0
+_last_ms, _last_bits, _prefix = 0, 0, ""
 
 
 def _after_fork() -> None:
@@ -29,17 +29,21 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def new_id() -> str:
     """50 bits of milliseconds, then 60 random bits, which only grow while the millisecond lasts."""
-    global _last
+    global _last_ms, _last_bits, _prefix
     with _lock:
-        n = time.time_ns() // 1_000_000 << _RANDOM_BITS | _random.getrandbits(_RANDOM_BITS)
-        if n <= _last:
-            n = _last + 1 + _random.getrandbits(32)
-        _last = n
-    p = _PAIRS
-    return (
-        f"{p[n >> 100]}{p[n >> 90 & 1023]}{p[n >> 80 & 1023]}{p[n >> 70 & 1023]}{p[n >> 60 & 1023]}{p[n >> 50 & 1023]}"
-        f"{p[n >> 40 & 1023]}{p[n >> 30 & 1023]}{p[n >> 20 & 1023]}{p[n >> 10 & 1023]}{p[n & 1023]}"
-    )
+        ms, bits, p = time.time_ns() // 1_000_000, _random.getrandbits(_RANDOM_BITS), _PAIRS
+        if ms <= _last_ms and bits <= _last_bits:
+            bits = _last_bits + 1 + _random.getrandbits(32)
+            if bits >> _RANDOM_BITS:  # the millisecond is full
+                ms, bits = _last_ms + 1, 0
+        if ms > _last_ms:
+            _prefix = f"{p[ms >> 40]}{p[ms >> 30 & 1023]}{p[ms >> 20 & 1023]}{p[ms >> 10 & 1023]}{p[ms & 1023]}"
+            _last_ms = ms
+        _last_bits = n = bits
+        return (
+            f"{_prefix}{p[n >> 50]}{p[n >> 40 & 1023]}{p[n >> 30 & 1023]}"
+            f"{p[n >> 20 & 1023]}{p[n >> 10 & 1023]}{p[n & 1023]}"
+        )
 
 
 def nonce(characters: int) -> str:

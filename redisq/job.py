@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -37,6 +38,7 @@ from .options import NO_OPTIONS, CallOptions
 
 #: The version of the wire that this code writes, and the newest that it reads.
 WIRE = 1
+_WIRE = b"%d" % WIRE
 
 STATUSES = {
     b"": "queued",
@@ -61,36 +63,120 @@ class Home(Protocol):
     def delete(self, local_id: str) -> None: ...
 
 
-class Job(msgspec.Struct, frozen=True, eq=False):
-    """One call of a task, as it was when it was looked at; `refresh()` looks again.
+class Job:
+    """One call of a task, as it was when it was looked at; `refresh()` looks again. What its record says is decoded
+    when it is asked for: a caller mostly wants little of it.
 
-    `args` and `kwargs` (`payload` for a job without a task) are None once the job has succeeded: they are no longer
-    kept. `error` is the last error's text; `progress` is None or {"done": n, "total": m}; the times are aware datetimes
-    in UTC.
+    `id` names its queue, `local_id` does not; `home` is the queue. `created`: whether the call that answered this job
+    made it.
     """
 
-    id: str
-    queue: str
-    local_id: str
-    home: Home
-    task: str | None
-    args: list[Any] | None = None
-    kwargs: dict[str, Any] | None = None
-    payload: Any = None
-    status: str = "queued"
-    result: Any = None
-    error: str | None = None
-    attempt: int = 1
-    progress: dict[str, int] | None = None
-    token: int = 0
-    created: bool = False
-    created_at: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    expires_at: datetime | None = None
+    def __init__(
+        self,
+        home: Home,
+        queue: str,
+        local_id: str,
+        fields: Mapping[bytes, bytes],
+        codec: Codec,
+        created: bool = False,
+    ) -> None:
+        self.id = f"{queue}.{local_id}"
+        self.queue = queue
+        self.local_id = local_id
+        self.home = home
+        self.created = created
+        self._fields = fields
+        self._codec = codec
 
     def __repr__(self) -> str:
         return f"<Job {self.id} task={self.task} status={self.status} attempt={self.attempt}>"
+
+    @property
+    def task(self) -> str | None:
+        """Its task's name; None for a payload without one."""
+        return _text(self._fields.get(b"t", b"")) or None
+
+    @property
+    def args(self) -> list[Any] | None:
+        """None once the job has succeeded: then they are no longer kept."""
+        return self._body[0] if self._is_call else None
+
+    @property
+    def kwargs(self) -> dict[str, Any] | None:
+        """None once the job has succeeded."""
+        return self._body[1] if self._is_call else None
+
+    @property
+    def payload(self) -> Any:
+        """Of a job without a task; None once it has succeeded. Bytes that are no JSON are shown as text."""
+        return None if self._is_call else self._body
+
+    @property
+    def status(self) -> str:
+        """scheduled, queued, running, succeeded, failed or cancelled."""
+        return STATUSES.get(self._fields.get(b"s", b""), "queued")
+
+    @cached_property
+    def result(self) -> Any:
+        """What the task returned, as JSON has it; None unless the job has succeeded."""
+        return self._value(b"r") if self.status == "succeeded" else None
+
+    @property
+    def error(self) -> str | None:
+        """The text of the last error."""
+        error = self._fields.get(b"x")
+        return _text(error) if error is not None and self.status != "succeeded" else None
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first run; crashes and releases do not raise it."""
+        return int(self._fields.get(b"a", 0)) + 1
+
+    @property
+    def progress(self) -> dict[str, int] | None:
+        """{"done": n, "total": m}, or None."""
+        done, slash, total = self._fields.get(b"p", b"").partition(b"/")
+        return {"done": int(done), "total": int(total)} if slash else None
+
+    @property
+    def token(self) -> int:
+        """The fencing token of its last delivery."""
+        return fencing_token(int(self._fields.get(b"e", 0)), int(self._fields.get(b"d", 0)))
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was enqueued; this time and the others are aware, in UTC."""
+        return _time(self._fields.get(b"e"))
+
+    @property
+    def started_at(self) -> datetime | None:
+        return _time(self._fields.get(b"c"))
+
+    @property
+    def finished_at(self) -> datetime | None:
+        return _time(self._fields.get(b"z"))
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When only its id is known any more."""
+        return _time(self._fields.get(b"y"))
+
+    @cached_property
+    def _body(self) -> Any:
+        return self._value(b"b")
+
+    @property
+    def _is_call(self) -> bool:
+        return self.task is not None and isinstance(self._body, list) and len(self._body) == 2
+
+    def _value(self, field: bytes) -> Any:
+        data = self._fields.get(field)
+        if not data:
+            return None
+        try:
+            return self._codec.decode(data)
+        except ValueError:  # a dead letter can hold anything
+            return _text(data)
 
     def refresh(self) -> Job:
         """The job as it is now; JobNotFound if it is gone."""
@@ -118,57 +204,24 @@ class Job(msgspec.Struct, frozen=True, eq=False):
         self.home.delete(self.local_id)
 
 
-def encode(task: str, body: bytes, options: CallOptions) -> list[Any]:
+def encode(task: str, body: bytes, options: CallOptions) -> list[bytes]:
     """Names and values of the fields that a call gives a new job; the server adds `e`, and `s` and `f` where they
     apply.
     """
-    fields: list[Any] = ["v", WIRE, "t", task, "b", body]
+    fields = [b"v", _WIRE, b"t", task.encode(), b"b", body]
     if options is NO_OPTIONS:
         return fields
     run = _options_encoder.encode(options.run)
     if run != b"{}":
-        fields += "o", run
+        fields += b"o", run
     if options.job_id is not None:
-        fields += "i", nonce(8)
+        fields += b"i", nonce(8).encode()
     return fields
 
 
-def decode(
-    home: Home, queue: str, local_id: str, fields: Mapping[bytes, bytes], codec: Codec, created: bool = False
-) -> Job:
-    """The job that a hash describes. Bytes that are no JSON are shown as text: a dead letter can hold anything."""
-    status = STATUSES.get(fields.get(b"s", b""), "queued")
-    task = _text(fields.get(b"t", b"")) or None
-    body = _value(fields.get(b"b", b""), codec)
-    call = task is not None and isinstance(body, list) and len(body) == 2
-    done, slash, total = fields.get(b"p", b"").partition(b"/")
-    return Job(
-        id=f"{queue}.{local_id}",
-        queue=queue,
-        local_id=local_id,
-        home=home,
-        task=task,
-        args=body[0] if call else None,
-        kwargs=body[1] if call else None,
-        payload=None if call else body,
-        status=status,
-        result=_value(fields[b"r"], codec) if status == "succeeded" and b"r" in fields else None,
-        error=_text(fields[b"x"]) if status != "succeeded" and b"x" in fields else None,
-        attempt=int(fields.get(b"a", 0)) + 1,
-        progress={"done": int(done), "total": int(total)} if slash else None,
-        created=created,
-        token=fencing_token(int(fields.get(b"e", 0)), int(fields.get(b"d", 0))),
-        created_at=_time(fields.get(b"e")),
-        started_at=_time(fields.get(b"c")),
-        finished_at=_time(fields.get(b"z")),
-        expires_at=_time(fields.get(b"y")),
-    )
-
-
-def as_hash(fields: Sequence[Any]) -> dict[bytes, bytes]:
-    """What encode() answers, as the hash that comes of it."""
-    raw = [value if isinstance(value, bytes) else str(value).encode() for value in fields]
-    return dict(zip(raw[::2], raw[1::2], strict=True))
+def as_hash(fields: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Names and values by turns, as a hash."""
+    return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def fencing_token(enqueued_ms: int, delivery: int) -> int:
@@ -178,15 +231,6 @@ def fencing_token(enqueued_ms: int, delivery: int) -> int:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-def _value(data: bytes, codec: Codec) -> Any:
-    if not data:
-        return None
-    try:
-        return codec.decode(data)
-    except ValueError:
-        return _text(data)
 
 
 def _time(ms: bytes | None) -> datetime | None:

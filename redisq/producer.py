@@ -16,7 +16,7 @@ from .connection import CallLost, evalsha
 from .endpoint import LOST, Command
 from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
-from .job import Home, Job, as_hash, decode, encode
+from .job import Home, Job, as_hash, encode
 from .options import DURABILITIES, CallOptions
 from .scripts import ENQUEUE
 from .settings import Settings
@@ -129,7 +129,7 @@ class Producer:
             self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
         return []
 
-    def _job(self, job: NewJob, sent: list[Any], answer: Any) -> Job:
+    def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""
         if isinstance(answer, redis.ResponseError):
             if str(answer).startswith("FEEDFULL"):
@@ -142,9 +142,9 @@ class Producer:
                 fields[b"s"] = b"d"
             created = True
         else:
-            fields = dict(zip(answer[::2], answer[1::2], strict=True))
-            created = job.options.job_id is None or fields.get(b"i") == sent[-1].encode()  # our own nonce
-        return decode(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
+            fields = as_hash(answer)
+            created = job.options.job_id is None or fields.get(b"i") == sent[-1]  # our own nonce
+        return Job(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
 
 
 def _batch(jobs: Iterator[NewJob]) -> list[NewJob]:

@@ -14,7 +14,7 @@ from .claimed import Claimed
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
-from .job import STATUSES, UNFINISHED, Job, decode
+from .job import STATUSES, UNFINISHED, Job, as_hash
 from .options import NO_OPTIONS, CallOptions
 from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, PAUSE, PURGE, REVIVE, Script
@@ -153,7 +153,7 @@ class Queue:
         }
         fields = {name.encode(): value for name, value in known.items() if value is not None}
         fields |= {b"s": b"r", b"d": b"%d" % c.delivery}
-        return decode(self, self.name, c.id.decode(), fields, self._settings.codec)
+        return Job(self, self.name, c.id.decode(), fields, self._settings.codec)
 
     # Within
 
@@ -183,8 +183,8 @@ class Queue:
         return job
 
     def _decode(self, local_id: str, flat: Any) -> Job | None:
-        fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-        return decode(self, self.name, local_id, fields, self._settings.codec) if b"v" in fields else None
+        fields = flat if isinstance(flat, dict) else as_hash(flat)
+        return Job(self, self.name, local_id, fields, self._settings.codec) if b"v" in fields else None
 
     def _expired(self, job: Job) -> bool:
         """Whether only its id is still known. Asks for the server's time only where it matters."""

@@ -1,6 +1,6 @@
 """The Lua scripts, one per transition of a job: read from lua/, put together, and named by their SHA-1.
 
-A script may begin with `-- include: common take_back`: those files go in its place. `KEY.name` stands for a key's name
+A line `-- include: common take_back` is replaced by those files. `KEY.name` stands for a key's name
 of keys.py. Nothing else is changed, so every file is plain Lua to an editor.
 """
 

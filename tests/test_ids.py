@@ -33,6 +33,15 @@ def test_a_clock_that_steps_back_does_not_turn_the_order(monkeypatch: pytest.Mon
     assert [first, *later] == sorted([first, *later])
 
 
+def test_a_millisecond_that_is_full_goes_over_into_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ids.new_id()
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 0)
+    monkeypatch.setattr(ids, "_last_bits", (1 << 60) - 1)
+    second, third = ids.new_id(), ids.new_id()
+    assert first[:10] < second[:10] == third[:10]
+    assert second < third
+
+
 def test_an_id_is_22_characters_that_a_job_id_may_have() -> None:
     for _ in range(100):
         made = ids.new_id()

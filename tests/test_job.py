@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redisq import JSON, Job
-from redisq.job import STATUSES, decode, encode, fencing_token
+from redisq.job import STATUSES, encode, fencing_token
 from redisq.options import CallOptions
 
 
@@ -25,7 +25,7 @@ class Home:
 
 
 def job(**fields: bytes) -> Job:
-    return decode(Home(), "q", "a", {name.encode(): value for name, value in fields.items()}, JSON())
+    return Job(Home(), "q", "a", {name.encode(): value for name, value in fields.items()}, JSON())
 
 
 def test_the_least_that_a_hash_can_say() -> None:
@@ -64,6 +64,8 @@ def test_bytes_that_make_no_sense_are_shown_and_raise_nothing(fields: dict[str, 
         del fields["p"]
     seen = job(v=b"1", **fields)
     assert seen.status in STATUSES.values()
+    assert seen.attempt == 1
+    _ = (seen.args, seen.kwargs, seen.payload, seen.result, seen.error, seen.progress)
     repr(seen)
 
 
@@ -98,9 +100,9 @@ def test_a_token_grows_with_the_delivery_and_with_the_time(enqueued: int, delive
 
 
 def test_a_waiting_job_has_few_fields() -> None:
-    assert encode("t", b"[[],{}]", CallOptions())[::2] == ["v", "t", "b"]
-    assert encode("t", b"", CallOptions(job_id="a"))[::2] == ["v", "t", "b", "i"]
-    assert encode("t", b"", CallOptions().with_(timeout=5.0))[::2] == ["v", "t", "b", "o"]
+    assert encode("t", b"[[],{}]", CallOptions())[::2] == [b"v", b"t", b"b"]
+    assert encode("t", b"", CallOptions(job_id="a"))[::2] == [b"v", b"t", b"b", b"i"]
+    assert encode("t", b"", CallOptions().with_(timeout=5.0))[::2] == [b"v", b"t", b"b", b"o"]
 
 
 def test_two_calls_under_one_id_can_be_told_apart() -> None:

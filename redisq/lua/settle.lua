@@ -9,7 +9,9 @@
 --          l released to the head of the queue (-, -) · c cancelled (error, -) · g gone: an entry of a feed that was read
 -- Returns  per job: 'ok', 'done' (settled so before), 'lost' (not this worker's any more), or what went wrong
 local q, worker, most, cancelled_ttl = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local claimed, now, ready = q .. KEY.claimed .. worker, now_ms(), {}
+local claimed, now, ready, settled = q .. KEY.claimed .. worker, now_ms(), {}, {}
+
+-- include: ways
 
 -- Enqueues what a job leaves when it succeeds: a number, as many entries for `forward`, then what put() reads.
 local function follow(i, last)
@@ -18,44 +20,6 @@ local function follow(i, last)
   while first <= last do first = put(q, now, first, ready, false, math.huge) end
 end
 
--- Back to where jobs wait, by a call that may be sent again: `l` says which delivery did so.
-local function back(id, key, delivery, ms, ...)
-  if ms > 0 then schedule(q, id, now + ms) else redis.call('LLEN', q .. KEY.pending) end
-  redis.call('HSET', key, 's', 'd', 'l', worker .. ':' .. delivery, ...)
-  if ms > 0 then return end
-  redis.call('HDEL', key, 's')
-  ready[#ready + 1] = id
-end
-
-local ways = {
-  s = function(id, key, f, _, text, ms)
-    finish(q, now, id, ms, f) -- first what may fail
-    redis.call('HSET', key, 'b', '', 's', 's', 'r', text, 'z', now)
-  end,
-  f = function(id, key, f, _, text)
-    redis.call('HSET', key, 's', 'f', 'x', text, 'z', now)
-    finish(q, now, id, false, f)
-  end,
-  c = function(id, _, f, _, text) end_cancelled(q, now, id, text, cancelled_ttl, f) end,
-  r = function(id, key, _, delivery, text, ms)
-    back(id, key, delivery, ms, 'x', text, 'a', (redis.call('HGET', key, 'a') or 0) + 1)
-  end,
-  p = function(id, key, _, delivery, text, ms)
-    back(id, key, delivery, ms, 'x', text, 'u', (redis.call('HGET', key, 'u') or 0) + 1)
-  end,
-  g = function(id, key, f, delivery)
-    if not f[2] then return redis.call('UNLINK', key) end
-    redis.call('HDEL', key, 'n')
-    back(id, key, delivery, 0)
-  end,
-  l = function(id, key, _, delivery)
-    redis.call('RPUSH', q .. KEY.pending, id)
-    redis.call('HSET', key, 'l', worker .. ':' .. delivery)
-    redis.call('HDEL', key, 's')
-    wake(q)
-  end,
-}
-
 local function settle(id, delivery, way, text, ms, first, last)
   local key = q .. KEY.job .. id
   local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'w', 'd', 'm')
@@ -63,15 +27,15 @@ local function settle(id, delivery, way, text, ms, first, last)
   if f[7] then way, text = 'c', 'cancelled' end
   local follows = way == 's' and first <= last
   if follows then redis.call('LLEN', q .. KEY.pending) redis.call('LLEN', q .. KEY.forward) end -- fails while it may
-  if status == 'r' and ours and redis.call('LREM', claimed, -1, id) == 1 then
+  if status == 'r' and ours then
     local ok, wrong = pcall(ways[way], id, key, f, delivery, text, ms)
     if not ok then -- a key is of a wrong type: nothing has happened, the worker still holds the job
-      redis.call('LPUSH', claimed, id)
       redis.call('PERSIST', key)
       redis.call('HDEL', key, 'z', 'g', 'y')
       redis.call('HSET', key, 's', 'r')
       error(wrong)
     end
+    settled[#settled + 1] = id
     if follows then follow(first, last) end
     return 'ok'
   end
@@ -79,6 +43,18 @@ local function settle(id, delivery, way, text, ms, first, last)
     or ours and (status == 's' or status == 'f' or status == 'c')
     or way == 'g' and not f[6]
   return before and 'done' or 'lost'
+end
+
+-- Takes what was settled from the list; mostly it is what was claimed first, and stands at the right end in that order.
+local function take_from_list()
+  local last = #settled > 1 and redis.call('LRANGE', claimed, -#settled, -1) or {}
+  for i, id in ipairs(settled) do
+    if last[#settled + 1 - i] ~= id then
+      for _, one in ipairs(settled) do redis.call('LREM', claimed, -1, one) end
+      return
+    end
+  end
+  if #settled > 0 then redis.call('LTRIM', claimed, 0, -1 - #settled) end
 end
 
 local answers, i = {}, 4
@@ -90,5 +66,6 @@ while i <= #ARGV do
   i = last + 1
 end
 queue_up(q, ready)
+pcall(take_from_list) -- a key of a wrong type holds nothing
 pcall(list_ended, q, now, most)
 return answers

@@ -10,11 +10,9 @@ from .. import claimed as verdict
 from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Source
-from ..claimer import giving_back, settling
-from ..connection import evalsha
+from ..claimer import giving_back, releasing, settling
 from ..endpoint import Command
 from ..errors import RedisQError
-from ..scripts import RELEASE
 from .board import Running
 
 #: What comes later than so many leases is pointless: others have taken back what the child held.
@@ -47,13 +45,8 @@ class Aftermath:
 
     def release(self, worker: str, running: Running) -> None:
         """A child is busy: what waits behind its job runs elsewhere."""
-        queue, _, local_id = running.job_id.partition(".")
-        names = [source.name for source in self._sources]
-        ended_args = self._settings.retention.ended_args
-        # a claim's jobs run in the order of the queues: of the later ones, none has begun
-        for source in self._sources[names.index(queue) :]:
-            args = (worker, local_id if source.name == queue else "", *ended_args)
-            self._add([evalsha(RELEASE, [source.base], args)])
+        for command in releasing(self._settings, self._sources, worker, running.job_id):
+            self._add([command])
 
     def send(self) -> None:
         """Send what is left; what cannot be sent is tried again by the next call."""

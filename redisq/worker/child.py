@@ -12,11 +12,12 @@ from typing import Any
 from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
-from ..claimer import Interrupted, settling
+from ..claimer import Interrupted, releasing, settling
 from ..connection import LONGEST_BLOCK
 from ..errors import RedisQError
 from ..forward import drain
 from ..sharded import make_claimer
+from .ahead import Ahead
 from .batch import Batch
 from .board import Slot
 from .guard import ORPHANED, Guard
@@ -44,6 +45,9 @@ class Child:
         self._in_trouble = False
         self._has_forwarded = False
         self._claimer = make_claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
+        self._ahead = Ahead(self._claimer)
+        self._batch = Batch([])
+        self._revoked = False
         self._runner = Runner(app, worker)
         self._guard = Guard(self._settle_apart, self._parent)
         self._pace = Pace()
@@ -63,7 +67,7 @@ class Child:
                 if not jobs and self._burst and not self._claimer.away and not self._more_waits():
                     return DONE
                 settled = self._work(jobs)
-            self._exchange(settled + self._guard.unsent(), 0, 0.0)
+            self._exchange(settled, 0, 0.0)
             if self._has_forwarded:
                 self._forward()
         except Interrupted:
@@ -80,10 +84,10 @@ class Child:
     def _claim(self, settled: list[Settlement]) -> list[Claimed]:
         """Settle and claim in one write. Wait only if there was nothing to settle: then nothing was there to claim."""
         if settled or self._burst:
-            return self._exchange(settled + self._guard.unsent(), self._pace.budget, 0.0)
+            return self._exchange(settled, self._pace.budget, 0.0)
         self._guard.rest()
         unsent = self._guard.unsent()
-        self._interruptible = not unsent
+        self._interruptible = not unsent and not self._ahead.pending
         try:
             if self._stopping:
                 raise Interrupted
@@ -92,9 +96,9 @@ class Child:
             self._interruptible = False
 
     def _exchange(self, settled: list[Settlement], budget: int, block: float) -> list[Claimed]:
-        if self._claimer.unregistered:
-            budget = 0
-        answers, jobs = self._claimer.exchange(settled, budget, block)
+        settled = settled + self._guard.unsent()  # first: the guard may be about to give back what was claimed ahead
+        shed = self._batch.shed or self._revoked or self._stopping
+        answers, jobs = self._ahead.exchange(settled, 0 if self._claimer.unregistered else budget, block, shed)
         self._note(settled)
         self._slot.beat()
         if self._in_trouble and not self._claimer.away:
@@ -108,7 +112,8 @@ class Child:
     def _work(self, jobs: list[Claimed]) -> list[Settlement]:
         if not jobs:
             return []
-        batch, count, began, verbose = Batch(jobs), 0, time.perf_counter(), log.isEnabledFor(logging.DEBUG)
+        count, began, verbose = 0, time.perf_counter(), log.isEnabledFor(logging.DEBUG)
+        batch = self._batch = Batch(jobs)
         self._guard.watch(batch, alone=len(jobs) == 1)
         while (job := batch.next()) is not None:
             options = self._runner.options(job)
@@ -122,6 +127,7 @@ class Child:
             if verbose:  # not at the default level: a line costs as much as a small job
                 self._log(settlement)
         self._slot.idle()
+        self._revoked = self._slot.revoked()  # after that: whoever revokes now sees that this batch has ended
         self._slot.clear()
         if count:
             self._pace.note(count, time.perf_counter() - began)
@@ -133,9 +139,12 @@ class Child:
         values = (settlement.outcome, job.full_id, job.task_name, job.attempt, ms)
         log.debug("job.%s id=%s task=%s attempt=%d ms=%.1f", *values)
 
-    def _settle_apart(self, settled: list[Settlement]) -> None:
-        """Settle by a connection of the pool, for the guard."""
-        self._settings.server.ask(settling(self._settings, self._worker, settled), self._settings.lease / 12)
+    def _settle_apart(self, settled: list[Settlement], running: Claimed | None) -> None:
+        """For the guard, by a connection of the pool: settle, and give back what was claimed behind the running job."""
+        commands = settling(self._settings, self._worker, settled)
+        if running is not None:  # first, so that what waits in the batch is not put behind what was claimed later
+            commands = releasing(self._settings, self._claimer.sources, self._worker, running.full_id) + commands
+        self._settings.server.ask(commands, self._settings.lease / 12)
         for settlement in settled:
             self._claimer.drop(settlement.job)
         self._note(settled)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..claimed import Settlement
+from ..claimed import Claimed, Settlement
 from ..errors import RedisQError
 from .batch import Batch
 
@@ -24,11 +24,11 @@ class Guard:
     """When one job of a batch turns out long, settles what is finished and releases what has not begun. Ends the
     process if its supervisor is gone.
 
-    `settle` sends settlements by another connection than the loop's. What it could not send, the loop takes over by
-    `unsent`.
+    `settle` sends settlements by another connection than the loop's, and gives back what waits behind the running job.
+    What it could not send, the loop takes over by `unsent`.
     """
 
-    def __init__(self, settle: Callable[[list[Settlement]], None], parent: int) -> None:
+    def __init__(self, settle: Callable[[list[Settlement], Claimed | None], None], parent: int) -> None:
         self._settle = settle
         self._parent = parent
         self._batch: Batch | None = None
@@ -69,11 +69,11 @@ class Guard:
 
     def _shed(self, batch: Batch) -> None:
         with self._sending:
-            settled = batch.take()
-            if not settled:
+            settled, running = batch.take_behind()
+            if not settled and not running:
                 return
             try:
-                self._settle(settled)
+                self._settle(settled, running)
             except RedisQError as error:
                 log.debug("guard.unsent count=%d error=%s", len(settled), error)
                 self._unsent += settled

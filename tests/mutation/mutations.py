@@ -37,8 +37,8 @@ MUTATIONS = [
     one(
         "settle does not ask whether the worker still holds the job",
         "lua/settle.lua",
-        "if status == 'r' and ours and redis.call('LREM', claimed, -1, id) == 1 then",
-        "redis.call('LREM', claimed, -1, id) if status == 'r' then",
+        "if status == 'r' and ours then",
+        "if status == 'r' then",
         "model crashes",
     ),
     one(
@@ -56,14 +56,14 @@ MUTATIONS = [
     ),
     one(
         "a job that is put back forgets by whom",
-        "lua/settle.lua",
+        "lua/ways.lua",
         "'d', 'l', worker .. ':' .. delivery, ...",
         "'d', ...",
         "model crashes",
     ),
     one(
         "a released job goes to the tail",
-        "lua/settle.lua",
+        "lua/ways.lua",
         "redis.call('RPUSH', q .. KEY.pending, id)",
         "redis.call('LPUSH', q .. KEY.pending, id)",
         "model",
@@ -72,9 +72,21 @@ MUTATIONS = [
     one(
         "follow-ups are enqueued by a settle that is refused",
         "lua/settle.lua",
-        "  if status == 'r' and ours and",
-        "  if follows then follow(first, last) end if status == 'r' and ours and",
+        "  if status == 'r' and ours then",
+        "  if follows then follow(first, last) end if status == 'r' and ours then",
         "model crashes",
+    ),
+    one(
+        "what was settled stays in the worker's list",
+        "lua/settle.lua",
+        "redis.call('LTRIM', claimed, 0, -1 - #settled)",
+        "redis.call('LTRIM', claimed, 0, -#settled)",
+    ),
+    one(
+        "settle cuts off the end of the list, whatever stands there",
+        "lua/settle.lua",
+        "if last[#settled + 1 - i] ~= id then",
+        "if false then",
     ),
     # Claiming
     Mutation(
@@ -98,7 +110,7 @@ MUTATIONS = [
     one(
         "claims are not numbered",
         "claimer.py",
-        "if budget is not None and self._answered:",
+        "if budget is not None and (self._answered or self.posted):",
         "if budget is not None:",
         "model crashes",
     ),

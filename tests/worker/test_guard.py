@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from redisq import ServerUnavailable
-from redisq.claimed import Settlement, cancelled
+from redisq.claimed import Claimed, Settlement, cancelled
 from redisq.worker.batch import Batch
 from redisq.worker.guard import FIRST_LOOK, Guard
 from tests.waiting import wait_until
@@ -22,17 +22,19 @@ class Server:
 
     def __init__(self) -> None:
         self.got: list[Settlement] = []
+        self.behind: list[bytes] = []
         self.away = False
         self.tried = 0
         self.slow = threading.Event()
         self.slow.set()
 
-    def settle(self, settled: list[Settlement]) -> None:
+    def settle(self, settled: list[Settlement], running: Claimed | None) -> None:
         self.tried += 1
         self.slow.wait(5.0)
         if self.away:
             raise ServerUnavailable("away")
         self.got += settled
+        self.behind += [running.id] if running else []
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def test_what_waits_behind_a_long_job_is_released_and_what_is_finished_is_settle
     wait_until(lambda: len(server.got) == 3)
     assert FIRST_LOOK <= time.monotonic() - began < FIRST_LOOK + 1.0
     assert ways(server.got) == [(b"j0", "c"), (b"j2", "l"), (b"j3", "l")]
+    assert (server.behind, batch.shed) == ([b"j1"], True)
     assert batch.next() is None
     batch.add(cancelled(job(1)))
     assert ways(batch.take() + guard.unsent()) == [(b"j1", "c")] or len(server.got) == 4
@@ -93,6 +96,21 @@ def test_the_loop_waits_for_what_is_under_way(guard: Guard, server: Server) -> N
     threading.Timer(0.1, server.slow.set).start()
     assert guard.unsent() == []
     assert ways(server.got) == [(b"j2", "l")]
+
+
+def test_what_was_claimed_behind_a_long_job_is_given_back_once_though_nothing_waits(
+    guard: Guard, server: Server
+) -> None:
+    batch = Batch([job(1), job(2)])
+    batch.next()
+    batch.add(cancelled(job(1)))
+    batch.next()
+    batch.take()
+    guard.watch(batch, alone=False)
+    wait_until(lambda: server.behind == [b"j2"])
+    batch.take_behind()
+    assert batch.take_behind() == ([], None)
+    assert server.behind == [b"j2"]
 
 
 def test_each_batch_is_watched_anew(guard: Guard, server: Server) -> None:

@@ -304,7 +304,7 @@ def test_follow_ups_leave_with_success_only(app: RedisQ) -> None:
     follow = run(app, claimed("t", False)).follow
     assert follow[0] == 1
     assert b"fixed" in follow[1]
-    assert "here" in follow
+    assert b"here" in follow
 
 
 @pytest.mark.parametrize(("count", "size"), [(1001, 1), (5, 1_000_000)])

@@ -1,0 +1,54 @@
+"""Claiming ahead: while a batch of short jobs runs, the server already settles the one before and finds the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..claimed import Claimed, Settlement, released
+from ..claimer import Claimer
+from ..sharded import ShardedClaimer
+
+
+class Ahead:
+    """Exchanges of a claimer. If a batch was full, more is likely to wait: the next one is posted before it runs,
+    and from then on the next but one before the answer is read, so that the server never waits for the worker.
+
+    A worker so holds two batches at most, a few milliseconds of work each; see pace.py. Only of a single queue: of
+    several, a more important job would wait for the less important ones that were claimed before it came.
+    """
+
+    def __init__(self, claimer: Claimer | ShardedClaimer) -> None:
+        self._claimer = claimer
+        self._single = claimer if isinstance(claimer, Claimer) and len(claimer.sources) == 1 else None
+        self._full = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was posted that the server may not have answered."""
+        return self._single is not None and len(self._single.posted) > 0
+
+    def exchange(
+        self, settlements: Sequence[Settlement], budget: int, block: float, shed: bool
+    ) -> tuple[list[bytes], list[Claimed]]:
+        """See Claimer.exchange. `shed`: what was claimed ahead is not to be run here, but given back."""
+        if self._single is None:
+            return self._claimer.exchange(settlements, budget, block)
+        answers: list[bytes] = []
+        jobs: list[Claimed] = []
+        left = list(settlements)
+        if self._single.posted and not shed:
+            self._single.post(left, budget if self._full and budget > 1 else None)
+            left = []
+        while self._single.posted and (shed or not jobs):
+            said, found, unsettled = self._single.collect()
+            answers, jobs, left = answers + said, jobs + found, [*unsettled, *left]
+        if shed:
+            left, jobs = left + [released(job) for job in jobs], []
+        if not jobs:
+            said, jobs = self._single.exchange(left, budget, block)
+            kept = sum(settlement.way != "l" for settlement in left)  # the others may have been given back before
+            answers += said[:kept]
+        self._full = 1 < budget <= len(jobs)
+        if self._full and not self._single.posted:
+            self._single.post([], budget)
+        return answers, jobs
