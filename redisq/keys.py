@@ -14,13 +14,13 @@ suspects                  LIST    ids that only a worker which holds nothing els
 dead                      ZSET    id -> when it failed for good, ms (dead letters)                yes
 job:<id>                  HASH    the job, see job.py; a TTL once it has ended
 workers                   ZSET    registered worker -> end of its lease, ms
-calls                     HASH    worker -> "number of its last claim:lease, ms:mark of expiry, ms"
+calls                     HASH    worker -> "number of last claim:lease, ms:mark of expiry, ms"
 ended                     LIST    ids of succeeded and cancelled jobs, the newest on the left
 forward                   LIST    follow-ups on their way to another queue
 wake                      LIST    one token while there may be something to claim
 state                     HASH    paused, kept (last housekeeping, ms), epoch
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
-done:<id>                 LIST    wakes those who wait for this job; only if somebody waits; short-lived
+done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
 feed:<name>:…                     the base of a feed
 broken-<seconds>:<key>    any     what the doctor has set aside, since it was of a wrong type
 ========================  ======  ==============================================================  =====

@@ -1,0 +1,43 @@
+"""Every program in docs/examples does what the pages say: it runs, and prints what stands beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+EXAMPLES = DOCS / "examples"
+#: `playground` is what the others import; `fencing` needs a database, and runs in tests/system/test_fencing.py.
+NOT_PROGRAMS = {"playground", "fencing"}
+PROGRAMS = sorted(path for path in EXAMPLES.glob("*.py") if path.stem not in NOT_PROGRAMS)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_prints_what_the_page_says(program: Path, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REDISQ_")}
+    # unbuffered: what an example and its worker print comes in the order in which they did
+    environment |= {"WORKER_LOG": str(log), "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(
+        [sys.executable, str(program)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+    )
+    told = log.read_text() if log.exists() else ""
+    assert done.returncode == 0, done.stderr + told
+    assert done.stderr == ""
+    assert done.stdout == program.with_suffix(".txt").read_text(), told
+
+
+def test_every_example_and_its_output_stand_on_a_page() -> None:
+    pages = "\n".join(path.read_text() for path in DOCS.rglob("*.rst"))
+    files = {path.name for path in [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.txt")]}
+    assert files, "no examples"
+    missing = {name for name in files if f"literalinclude:: /examples/{name}" not in pages}
+    assert missing == set()
+
+
+def test_no_output_is_without_its_program() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.txt")} == {path.stem for path in PROGRAMS}
