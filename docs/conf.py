@@ -16,6 +16,8 @@ html_theme = "furo"
 html_title = f"redisq {release}"
 html_copy_source = False
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 templates_path: list[str] = []
 exclude_patterns = ["examples"]
 

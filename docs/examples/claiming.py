@@ -1,6 +1,6 @@
 """A queue without the worker: any JSON value, in a loop of your own."""
 
-import playground  # noqa: F401  its server
+import playground  # its server
 
 import redisq
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-import playground  # noqa: F401  its server
+import playground  # its server
 import redis
 
 import redisq

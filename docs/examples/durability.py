@@ -1,6 +1,6 @@
 """Durability: how safe a job is when its enqueue is acknowledged."""
 
-import playground  # noqa: F401  its server
+import playground  # its server
 
 import redisq
 

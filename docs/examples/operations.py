@@ -1,6 +1,6 @@
 """Looking at a queue, and stopping it."""
 
-import playground  # noqa: F401  its server
+import playground  # its server
 
 import redisq
 

@@ -6,7 +6,7 @@ import enum
 import uuid
 from dataclasses import dataclass
 
-import playground  # noqa: F401  its server
+import playground  # its server
 
 import redisq
 

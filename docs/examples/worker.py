@@ -1,4 +1,4 @@
-"""A worker that is told to stop, and one that is killed: either way the job runs again elsewhere."""
+"""A worker that is told to stop, and one that is killed: the job runs again elsewhere."""
 
 import signal
 import tempfile
@@ -35,7 +35,7 @@ def main(journal):
 
     with playground.worker("--grace", "0.5") as process:
         wait_for_run(1, journal)
-        process.send_signal(signal.SIGTERM)  # claims no more, waits for the grace, gives back what still runs
+        process.send_signal(signal.SIGTERM)  # gives back what still runs after the grace
         print("exit code", process.wait())
     print(job.refresh().status)
 
@@ -45,8 +45,9 @@ def main(journal):
         process.wait()
     print(job.refresh().status)
 
-    with playground.worker("--lease", "1"):  # finds what the dead one held, once its lease has ended
-        print(job.wait(timeout=60), "after", runs(journal), "runs, at attempt", job.refresh().attempt)
+    with playground.worker("--lease", "1"):  # finds it once the dead one's lease has ended
+        result = job.wait(timeout=60)
+    print(result, "after", runs(journal), "runs, at attempt", job.refresh().attempt)
 
 
 if __name__ == "__main__":
