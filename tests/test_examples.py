@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
 #: `playground` is what the others import; `fencing` needs a database, and runs in tests/system/test_fencing.py.
@@ -52,10 +54,14 @@ def test_the_tutorial_works_as_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(above + slow + last_lines)
     environment = CLEAN | {"REDISQ_URL": f"embedded://{tmp_path}/server"}
 
-    for queues in re.findall(r"^ +redisq-worker --app shop:app --queues (\S+)$", page, re.MULTILINE):
+    workers = re.findall(r"^ +redisq-worker --app shop:app --queues (\S+)$", page, re.MULTILINE)
+    assert len(workers) == 2
+    for queues in workers:
         command = [sys.executable, "-m", "redisq.cli", "--app", "shop:app", "--queues", queues]
-        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as worker:
+        log = tmp_path / f"{queues}.log"
+        with log.open("w") as told, subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=told) as worker:
             try:
+                wait_until(lambda log=log: "worker.started" in log.read_text(), timeout=60.0)
                 ran = subprocess.run(
                     [sys.executable, "-m", "shop"], cwd=tmp_path, env=environment, capture_output=True, text=True
                 )
