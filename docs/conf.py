@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import redisq
@@ -37,9 +36,6 @@ nitpick_ignore_regex = [("py:.*", r"(?!redisq\.[A-Za-z_]+$).*")]
 for name in redisq.__all__:
     public = getattr(redisq, name)
     if isinstance(public, type):
-        # annotations are looked up in the module that a class says it is of
-        for other, value in vars(sys.modules[public.__module__]).items():
-            vars(redisq).setdefault(other, value)
         public.__module__, public.__qualname__, public.__name__ = "redisq", name, name
 
 
