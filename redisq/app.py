@@ -17,7 +17,9 @@ from .consuming import ClaimableQueue
 from .errors import InvalidOption, TaskNameTaken
 from .feed import Feed
 from .job import Job
-from .options import DURABILITIES, RunOptions, is_number
+from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions, is_number
+from .policy import OPTIONS as POLICY
+from .policy import Policy
 from .queue import queue_names
 from .settings import Retention, Settings
 from .task import Task
@@ -88,6 +90,8 @@ class RedisQ:
         a program. TaskNameTaken if another function has it, InvalidName, InvalidOption.
         """
         keys.check_name(queue)
+        policy = {name: options.pop(name) for name in tuple(options) if name in POLICY}
+        calls = CallOptions(policy=Policy().with_(policy)) if policy else NO_OPTIONS
         unknown = options.keys() - set(RunOptions.__struct_fields__)
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
@@ -97,7 +101,7 @@ class RedisQ:
             full_name = name if isinstance(name, str) else f"{_module_name(func)}.{func.__qualname__}"
             if keys.check_task(full_name) in self._tasks:
                 raise TaskNameTaken(f"a task {full_name!r} is registered already")
-            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue)
+            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue, calls)
             return task
 
         return register(name) if callable(name) else register
@@ -147,7 +151,7 @@ class RedisQ:
             retention=mine.retention,
         )
         for task in self._tasks.values():
-            other.task(task.name, queue=task.queue, **task.run_options.given())(task.func)
+            other._tasks[task.name] = task.moved(other.queue)
         return other
 
     def close(self) -> None:

@@ -50,6 +50,7 @@ class Claimed(msgspec.Struct, frozen=True):
     attempts: bytes | None
     postponed: bytes | None
     feed: bytes | None
+    hooks: bytes | None = None
 
     @property
     def full_id(self) -> str:

@@ -85,12 +85,14 @@ class CurrentJob:
         if not isinstance(task, str):
             name, queue, options = task.target()
         keys.check_task(name)
-        new = NewJob.make(name, self._settings.codec.encode([args, kwargs]), options)
+        new = NewJob.make(name, self._settings.codec.encode([args, kwargs]), options).under_policy(args, kwargs)
+        if new.unique is not None:
+            raise InvalidOption("unique: not of a call that is enqueued with another job's success")
         self._count += 1
         self._bytes += len(new.body)
         if self._count > MOST_FOLLOW_UPS or self._bytes > MOST_BYTES:
             raise PayloadTooLarge(f"one job may enqueue {MOST_FOLLOW_UPS} calls and {MOST_BYTES} bytes of arguments")
-        fields = encode(new.task, new.body, new.options)
+        fields = encode(new.task, new.body, new.options, new.hooks)
         if queue == self.queue:
             self._put += spec(new, fields)
         else:

@@ -15,7 +15,7 @@ s      status, one letter; absent: queued                  p      progress, "don
 w      worker that had it last                             r x    result, JSON; error, text
 c      claimed, ms                                         z      ended, ms
 n      1: somebody waits for its end                       g      ms to keep it once its feed has been told
-y      ms from when on only the id is known
+y      ms from when on only the id is known              j      what hangs on it, JSON; see hooks.lua
 =====  ==================================================  =====  ===============================================
 
 Times are the server's. A feed's entry has such a record too: v, e, and what claiming writes; there, n says that the job
@@ -204,13 +204,15 @@ class Job:
         self.home.delete(self.local_id)
 
 
-def encode(task: str, body: bytes, options: CallOptions) -> list[bytes]:
+def encode(task: str, body: bytes, options: CallOptions, hooks: bytes = b"") -> list[bytes]:
     """Names and values of the fields that a call gives a new job; the server adds `e`, and `s` and `f` where they
     apply.
     """
     fields = [b"v", _WIRE, b"t", task.encode(), b"b", body]
     if options is NO_OPTIONS:
         return fields
+    if hooks:
+        fields += b"j", hooks
     run = _options_encoder.encode(options.run)
     if run != b"{}":
         fields += b"o", run

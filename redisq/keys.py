@@ -18,7 +18,11 @@ calls                     HASH    worker -> "number of last claim:lease, ms:mark
 ended                     LIST    ids of succeeded and cancelled jobs, the newest on the left
 forward                   LIST    follow-ups on their way to another queue
 wake                      LIST    one token while there may be something to claim
-state                     HASH    paused, kept (last housekeeping, ms), epoch
+state                     HASH    paused, limits (JSON), kept (last housekeeping, ms), epoch
+slots:<key>               SET     ids of jobs that run, of which only so many may
+starts:<key>              LIST    when the last of so many in a time started, ms; short-lived
+turn:<key>                ZSET    id -> when enqueued, ms: scheduled since a limit is reached
+unique:<key>              STRING  id of the only job that may have this key
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
 feed:<name>:…                     the base of a feed
@@ -50,6 +54,10 @@ NAMES = {
     "forward": "forward",
     "wake": "wake",
     "state": "state",
+    "slots": "slots:",
+    "starts": "starts:",
+    "turn": "turn:",
+    "unique": "unique:",
     "control": "control:",
     "done": "done:",
     "feed": "feed:",

@@ -8,6 +8,7 @@ import msgspec
 
 from .errors import InvalidOption
 from .keys import check_job_id, check_name
+from .policy import OPTIONS, Policy
 
 DURABILITIES = (None, "fsync", "replica")
 
@@ -49,7 +50,7 @@ DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff
 class CallOptions(msgspec.Struct, frozen=True):
     """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends.
 
-    `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions.
+    `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions; `policy`: see Policy.
     """
 
     delay: float = 0.0
@@ -57,15 +58,19 @@ class CallOptions(msgspec.Struct, frozen=True):
     feed: str | None = None
     durability: str | msgspec.UnsetType | None = msgspec.UNSET
     run: RunOptions = RunOptions()
+    policy: Policy | None = None
 
     def with_(self, **changes: Any) -> CallOptions:
         """A copy with other values, which are checked: InvalidOption, InvalidName."""
         run = {name: changes.pop(name) for name in tuple(changes) if name in RunOptions.__struct_fields__}
+        policy = {name: changes.pop(name) for name in tuple(changes) if name in OPTIONS}
         unknown = changes.keys() - {"delay", "job_id", "feed", "durability"}
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
         if run:
             changes["run"] = msgspec.structs.replace(self.run, **run).check()
+        if policy:
+            changes["policy"] = (self.policy or Policy()).with_(policy)
         options = msgspec.structs.replace(self, **changes)
         if not (is_number(options.delay) and 0 <= options.delay <= 1e9):
             raise InvalidOption(f"delay: seconds from 0 on, not {options.delay!r}")

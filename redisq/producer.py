@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, as_hash, encode
 from .options import DURABILITIES, CallOptions
-from .scripts import ENQUEUE
+from .policy import Unique, hooks
+from .scripts import ENQUEUE, ENQUEUE_ONCE
 from .settings import Settings
 
 #: Jobs in one call of the script: a round trip per so many, and short enough not to hold others up.
@@ -40,10 +41,20 @@ class NewJob(NamedTuple):
     task: str
     body: bytes
     options: CallOptions
+    hooks: bytes = b""
+    unique: Unique | None = None
 
     @classmethod
     def make(cls, task: str, body: bytes, options: CallOptions) -> NewJob:
         return cls(options.job_id or new_id(), task, body, options)
+
+    def under_policy(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
+        """With what its options' policy says of a call with these arguments. InvalidOption."""
+        policy = self.options.policy
+        if policy is None:
+            return self
+        unique = policy.only_one(self.task, self.body, args, kwargs)
+        return self._replace(hooks=hooks(policy.limits(self.task, args, kwargs), unique), unique=unique)
 
 
 def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
@@ -76,12 +87,9 @@ class Producer:
         shard, patience = self._settings.server.shard(self._base), self._settings.patience
         ids = tuple(job.local_id for job in jobs)
         durability = self._durability(jobs)
-        args: list[Any] = ["1" if durability else "0", self._settings.retention.feed]
-        sent_fields = [encode(job.task, job.body, job.options) for job in jobs]
-        for job, fields in zip(jobs, sent_fields, strict=True):
-            args += spec(job, fields)
+        sent_fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
         announce = self._announce()
-        commands = [*announce, evalsha(ENQUEUE, [self._base], args)]
+        commands = [*announce, *self._calls(jobs, sent_fields, "1" if durability else "0")]
         try:
             if durability:
                 replies = durable.call(shard, durability, commands, patience)
@@ -93,12 +101,23 @@ class Producer:
             raise
         if announce and not isinstance(replies[0], redis.ResponseError):
             self._announced = time.monotonic()
-        answers = replies[len(announce)]
-        if isinstance(answers, redis.ResponseError):
-            raise ServerRefused(str(answers)) from answers
+        answers = _answers(jobs, replies[len(announce) : len(commands)])
         if durability:
             durable.confirm(shard, durability, replies, ids, patience)
         return [self._job(*row) for row in zip(jobs, sent_fields, answers, strict=True)]
+
+    def _calls(self, jobs: Sequence[NewJob], sent_fields: Sequence[list[bytes]], touch: str) -> list[Command]:
+        """One for all; after it one for each that is to be the only one of its kind."""
+        common = (touch, self._settings.retention.feed)
+        args: list[Any] = [*common]
+        unique: list[Command] = []
+        for job, fields in zip(jobs, sent_fields, strict=True):
+            if job.unique is None:
+                args += spec(job, fields)
+            else:
+                how = (job.unique.key, job.unique.scope, "1" if job.unique.replace else "0", *common)
+                unique.append(evalsha(ENQUEUE_ONCE, [self._base], (*how, *spec(job, fields))))
+        return ([evalsha(ENQUEUE, [self._base], args)] if len(args) > len(common) else []) + unique
 
     def _durability(self, jobs: Sequence[NewJob]) -> str | None:
         """The most that one of them asks for."""
@@ -131,6 +150,10 @@ class Producer:
 
     def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""
+        local_id = job.local_id
+        if job.unique is not None:
+            raw_id, answer = answer
+            local_id = raw_id.decode()
         if isinstance(answer, redis.ResponseError):
             if str(answer).startswith("FEEDFULL"):
                 raise FeedFull(f"feed {job.options.feed!r} has too many unread entries")
@@ -143,8 +166,20 @@ class Producer:
             created = True
         else:
             fields = as_hash(answer)
-            created = job.options.job_id is None or fields.get(b"i") == sent[-1]  # our own nonce
-        return Job(self._home, self._queue, job.local_id, fields, self._settings.codec, created)
+            created = local_id == job.local_id and (
+                job.options.job_id is None or fields.get(b"i") == sent[-1]
+            )  # our nonce
+        return Job(self._home, self._queue, local_id, fields, self._settings.codec, created)
+
+
+def _answers(jobs: Sequence[NewJob], replies: Sequence[Any]) -> Iterator[Any]:
+    """By job: see Producer._calls. ServerRefused."""
+    for reply in replies:
+        if isinstance(reply, redis.ResponseError):
+            raise ServerRefused(str(reply)) from reply
+    unique = sum(job.unique is not None for job in jobs)
+    plain, once = iter(replies[0] if unique < len(jobs) else ()), iter(replies[len(replies) - unique :])
+    return (next(plain if job.unique is None else once) for job in jobs)
 
 
 def _batch(jobs: Iterator[NewJob]) -> list[NewJob]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import msgspec
 import redis
 
 from . import keys
@@ -16,8 +17,9 @@ from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, as_hash
 from .options import NO_OPTIONS, CallOptions
+from .policy import Limit, check_concurrency, parse_rate
 from .producer import NewJob, Producer
-from .scripts import AWAIT, CANCEL, COUNTS, DELETE, PAUSE, PURGE, REVIVE, Script
+from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, PURGE, REVIVE, Script
 from .settings import Settings
 
 #: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
@@ -132,6 +134,17 @@ class Queue:
             total += cancelled
         return total
 
+    def limit(self, rate: str | None = None, concurrency: int | None = None) -> None:
+        """How many of the queue's jobs may start in a time ("3/s", "100/min") and run at once, over all workers, from
+        now on; None for any number. InvalidOption.
+        """
+        limits: list[Limit] = []
+        if concurrency is not None:
+            limits.append(("=", check_concurrency(concurrency), 0))
+        if rate is not None:
+            limits.append(("=", *parse_rate(rate)))
+        self._run(LIMIT, msgspec.json.encode(limits) if limits else "")
+
     def pause(self) -> None:
         """Let nothing be claimed from now on; what runs goes on."""
         self._run(PAUSE, "1")
@@ -241,7 +254,8 @@ class BoundQueue:
 
     def put(self, payload: Any) -> Job:
         """See Queue.put."""
-        return self.send([NewJob.make("", self._queue._settings.codec.encode(payload), self._options)])[0]
+        new = NewJob.make("", self._queue._settings.codec.encode(payload), self._options)
+        return self.send([new.under_policy((payload,), {})])[0]
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         return self._queue._producer.send(jobs)
@@ -253,4 +267,5 @@ class BoundQueue:
             raise InvalidOption(f"a call is (args, kwargs) or (args, kwargs, options), not {call!r:.200}")
         keys.check_task(task)
         options = self._options.with_(**more[0]) if more else self._options
-        return NewJob.make(task, self._queue._settings.codec.encode([args, dict(kwargs)]), options)
+        new = NewJob.make(task, self._queue._settings.codec.encode([args, dict(kwargs)]), options)
+        return new if options.policy is None else new.under_policy(args, kwargs)

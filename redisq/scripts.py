@@ -33,6 +33,7 @@ class Script:
 
 
 ENQUEUE = Script("enqueue")
+ENQUEUE_ONCE = Script("enqueue_once")
 REGISTER = Script("register")
 CLAIM = Script("claim")
 KEEP = Script("keep")
@@ -45,6 +46,7 @@ REVIVE = Script("revive")
 DELETE = Script("delete")
 PURGE = Script("purge")
 PAUSE = Script("pause")
+LIMIT = Script("limit")
 AWAIT = Script("await")
 TOLD = Script("told")
 COUNTS = Script("counts")

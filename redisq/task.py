@@ -18,13 +18,20 @@ class Task(Generic[P, R]):
     """A function under a name. It stays callable as it was; `enqueue` has a worker call it."""
 
     def __init__(
-        self, func: Callable[P, R], name: str, queue: str, run: RunOptions, queues: Callable[[str], Queue]
+        self,
+        func: Callable[P, R],
+        name: str,
+        queue: str,
+        run: RunOptions,
+        queues: Callable[[str], Queue],
+        calls: CallOptions = NO_OPTIONS,
     ) -> None:
         self.func = func
         self.name = name
         self.queue = queue
         self.run_options = run.over(DEFAULTS)
         self._queues = queues
+        self._calls = calls
         update_wrapper(self, func)
 
     def __repr__(self) -> str:
@@ -33,24 +40,28 @@ class Task(Generic[P, R]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.func(*args, **kwargs)
 
+    def moved(self, queues: Callable[[str], Queue]) -> Task[P, R]:
+        """The same task in another app."""
+        return Task(self.func, self.name, self.queue, self.run_options, queues, self._calls)
+
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
-        """The task, for calls with these options: queue, delay, job_id, feed, max_attempts, timeout, result_ttl,
-        backoff.
-        """
+        """The task, for calls with these options: queue, those of CallOptions, RunOptions and Policy."""
         target = self._queues(self.queue if queue is None else queue)
-        return BoundTask(self.name, target, NO_OPTIONS.with_(**options), self._queues)
+        return BoundTask(self.name, target, self._calls.with_(**options), self._queues)
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have a worker call it; the server has the job when this returns."""
-        return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
+        if self._calls is NO_OPTIONS:
+            return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
+        return self.options().enqueue(*args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
-        return self._queues(self.queue).enqueue_many(self.name, calls)
+        return self.options().enqueue_many(calls)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""
-        return self.name, self.queue, NO_OPTIONS
+        return self.name, self.queue, self._calls
 
 
 class BoundTask:

@@ -1,12 +1,11 @@
 local function is_id(entry) return #entry > 0 and #entry <= 128 and not entry:find('[^%w_.:-]') end
 
+local function is_count(text, most) return not text or #text <= most and text:find('^%d+$') end
+
 -- Whether an entry is an id, and its record one whose numbers can be read: d, v, e, a and u of claim.lua's row.
 local function is_sound(id, job)
-  if job.err or not job[3] then return false end
-  local d, v, e, a, u = job[2] or '0', job[3], job[7] or '', job[8] or '0', job[9] or '0'
-  if v == '' or d == '' or e == '' or a == '' or u == '' then return false end
-  if #e > 14 or #d > 14 or #v + #a + #u > 14 then return false end
-  return not (v .. d .. e .. a .. u):find('%D') and is_id(id)
+  return not job.err and job[3] and is_count(job[3], 9) and is_count(job[2], 14) and is_count(job[7], 14)
+    and is_count(job[8], 9) and is_count(job[9], 9) and is_id(id)
 end
 
 -- Puts an entry that names no readable job into the dead letters, with its bytes. One that cannot be an id gets one.

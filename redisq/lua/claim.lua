@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury
+-- include: common bury limits
 -- Moves jobs to the list of the worker that asks. The same number again moves nothing and answers what the worker
 -- holds; so jobs whose answer was lost are found. Leaves the token right on every queue, whatever else happens.
 -- KEYS     the bases of queues, in the order in which to look
@@ -7,12 +7,13 @@
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
 --          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
 --          its last writes, as in a failover, may hold for the worker what it has settled
--- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f}
+-- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
+local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
 
 local function read(q, id)
-  return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f')
+  return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j')
 end
 
 -- Adds the jobs that the worker holds, the oldest first.
@@ -27,9 +28,9 @@ local function held(q, jobs)
   end
 end
 
--- Adds jobs from the right of a list, and moves them. A second copy of an id that is elsewhere is dropped. Answers
--- whether there was anything.
-local function take(q, list, most, jobs)
+-- Adds jobs from the right of a list, and moves them. A second copy of an id that is elsewhere is dropped. `own`: limits
+-- of the queue, or nil. Answers whether there was anything.
+local function take(q, list, most, jobs, own)
   if most < 1 then return false end
   local waiting, mine, garbage, seen = redis.call('LRANGE', q .. list, -most, -1), {}, {}, 0
   for i = #waiting, 1, -1 do
@@ -37,6 +38,8 @@ local function take(q, list, most, jobs)
     local id, job = waiting[i], read(q, waiting[i])
     if not is_sound(id, job) then
       garbage[#garbage + 1] = { id, job }
+    elseif not job[1] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
+      parked = true
     elseif not job[1] then
       job[1], job[2] = id, (tonumber(job[2]) or 0) + 1
       redis.call('HSET', q .. KEY.job .. id, 's', 'r', 'w', worker, 'c', now, 'd', job[2])
@@ -64,24 +67,25 @@ end
 local function claim(q)
   local call, jobs = redis.call('HGET', q .. KEY.calls, worker), {}
   local pending, suspects = redis.call('LLEN', q .. KEY.pending), redis.call('LLEN', q .. KEY.suspects)
-  local claimable = pending + suspects > 0 and not redis.call('HGET', q .. KEY.state, 'paused')
+  local paused, own, claimable = false, false, pending + suspects > 0
+  if claimable then paused, own = unpack(redis.call('HMGET', q .. KEY.state, 'paused', 'limits')) end
   local last, lease = (call or ''):match('^(%d+):(%d+)')
   local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
   if answer == jobs then
     redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
     if number == tonumber(last) or ARGV[7] then held(q, jobs) end
     local mine = #jobs
-    if number > tonumber(last) and claimable then
-      if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs) end
+    if number > tonumber(last) and claimable and not paused then
+      if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs, own) end
       if #jobs > mine then budget = 0 end -- a suspect runs alone
       for _ = 1, 100 do -- past entries that are no jobs
-        if not take(q, KEY.pending, budget, jobs) or #jobs > mine then break end
+        if not take(q, KEY.pending, budget, jobs, own) or #jobs > mine then break end
       end
-      claimable = redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0
+      claimable = parked or redis.call('LLEN', q .. KEY.pending) + redis.call('LLEN', q .. KEY.suspects) > 0
     end
     empty = empty and #jobs == 0 -- with a job of this queue, a suspect of the next one would not be alone
   end
-  pcall(leave_token, q, claimable) -- whatever is wrong with a key, jobs that were moved are answered
+  pcall(leave_token, q, claimable and not paused) -- whatever is wrong with a key, jobs that were moved are answered
   return answer
 end
 

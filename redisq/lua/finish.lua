@@ -1,5 +1,5 @@
--- What is common to all ways in which a job ends. The caller has written how; `f` begins with the job's fields f, n, i:
--- its feed, whether somebody waits for it, whether its caller made the id.
+-- What is common to all ways in which a job ends. The caller has written how; `f` begins with the job's fields f, n, i,
+-- j: its feed, whether somebody waits for it, whether its caller made the id, what hangs on it.
 local ended = {}
 
 -- How long the record of an ended job stays at least, whatever its result's TTL, so that its id is known when it is
@@ -28,6 +28,7 @@ end
 -- ttl: how long to keep the record, in ms; false for the dead letters, which are a place.
 local function finish(q, now, id, ttl, f)
   local key, feed, waited, named = q .. KEY.job .. id, f[1], f[2], f[3]
+  if f[4] then run_hooks(q, id, f[4]) end
   if ttl then ended[#ended + 1] = id else redis.call('ZADD', q .. KEY.dead, now, id) end
   if feed then
     redis.call('HSET', key, 'g', ttl or 0) -- not told yet: no TTL until the entry is acknowledged

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury finish take_back promote reap
+-- include: common bury limits hooks finish take_back promote reap
 -- Keeps house: queues what is due; and, if nobody did in the last 100 ms, takes back what dead workers hold and forgets
 -- the oldest dead letters. Every worker sends it along with its claims, so there is no process that could be missing.
 -- KEYS     the base of a queue

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury finish
+-- include: common bury limits hooks finish
 -- Cancels up to 500 jobs that wait; what is no job goes to the dead letters. Call it again until it has seen nothing.
 -- KEYS     the base of a queue
 -- ARGV     how many ended jobs to keep, TTL of a cancelled one in ms
@@ -7,11 +7,11 @@
 local q, now, seen, cancelled = KEYS[1], now_ms(), 0, 0
 local function cancel(ids)
   for _, id in ipairs(ids or {}) do
-    local f = redis.pcall('HMGET', q .. KEY.job .. id, 'f', 'n', 'i', 's', 'v')
-    if f[5] and (not f[4] or f[4] == 'd') then
+    local f = redis.pcall('HMGET', q .. KEY.job .. id, 'f', 'n', 'i', 'j', 's', 'v')
+    if f[6] and (not f[5] or f[5] == 'd') then
       end_cancelled(q, now, id, 'cancelled', tonumber(ARGV[2]), f)
       cancelled = cancelled + 1
-    elseif not f[5] then
+    elseif not f[6] then
       pcall(bury, q, now, id, f)
     end
   end

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common put finish
+-- include: common put limits hooks finish
 -- Settles jobs that a worker holds: takes each from its list and writes what became of it, if the delivery is still the
 -- worker's. Sent twice, it changes nothing and answers 'done'. Each job stands alone.
 -- KEYS     the base of a queue
@@ -22,9 +22,9 @@ end
 
 local function settle(id, delivery, way, text, ms, first, last)
   local key = q .. KEY.job .. id
-  local f = redis.call('HMGET', key, 'f', 'n', 'i', 's', 'w', 'd', 'm')
-  local status, ours = f[4], f[5] == worker and f[6] == delivery
-  if f[7] then way, text = 'c', 'cancelled' end
+  local f = redis.call('HMGET', key, 'f', 'n', 'i', 'j', 's', 'w', 'd', 'm')
+  local status, ours = f[5], f[6] == worker and f[7] == delivery
+  if f[8] then way, text = 'c', 'cancelled' end
   local follows = way == 's' and first <= last
   if follows then redis.call('LLEN', q .. KEY.pending) redis.call('LLEN', q .. KEY.forward) end -- fails while it may
   if status == 'r' and ours then
@@ -36,12 +36,13 @@ local function settle(id, delivery, way, text, ms, first, last)
       error(wrong)
     end
     settled[#settled + 1] = id
+    if way == 'r' or way == 'p' or way == 'l' then unhook(q, id, f[4]) end
     if follows then follow(first, last) end
     return 'ok'
   end
   local before = redis.call('HGET', key, 'l') == worker .. ':' .. delivery
     or ours and (status == 's' or status == 'f' or status == 'c')
-    or way == 'g' and not f[6]
+    or way == 'g' and not f[7]
   return before and 'done' or 'lost'
 end
 

@@ -4,12 +4,12 @@
 local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
   for _, id in ipairs(ids) do
     local key = q .. KEY.job .. id
-    local f = redis.pcall('HMGET', key, 'f', 'n', 'i', 's', 'w', 'm', 'k', 'q', 'v')
-    local crashes, suspicions = (tonumber(f[7]) or 0) + 1, (tonumber(f[8]) or 0) + 1
-    if f.err or not f[9] then
+    local f = redis.pcall('HMGET', key, 'f', 'n', 'i', 'j', 's', 'w', 'm', 'k', 'q', 'v')
+    local crashes, suspicions = (tonumber(f[8]) or 0) + 1, (tonumber(f[9]) or 0) + 1
+    if f.err or not f[10] then
       bury(q, now, id, f)
-    elseif f[4] == 'r' and f[5] == worker then -- else a second copy of an id that is elsewhere
-      if f[6] then
+    elseif f[5] == 'r' and f[6] == worker then -- else a second copy of an id that is elsewhere
+      if f[7] then
         redis.call('HDEL', key, 'w')
         end_cancelled(q, now, id, 'cancelled', cancelled_ttl, f)
       elseif id == blamed and limit > 0 and crashes >= limit then
@@ -20,6 +20,7 @@ local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
         if blamed ~= false then suspicions = suspicions - 1 end
         redis.call('RPUSH', q .. (suspicions > 1 and KEY.suspects or KEY.pending), id)
         redis.call('HDEL', key, 's', 'w')
+        unhook(q, id, f[4])
         if id == blamed then redis.call('HSET', key, 'k', crashes) end
         if blamed == false then redis.call('HSET', key, 'q', suspicions) end
       end

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common finish
+-- include: common limits hooks finish
 -- A feed's reader has noted how these jobs ended: from now on their records last no longer than their results.
 -- KEYS     the base of the queue of the jobs
 -- ARGV     ids

@@ -1,5 +1,5 @@
 -- What becomes of a job that its worker settles, by the letter of the way: a part of settle.lua. `f` begins with the
--- job's fields f, n, i. A way that fails, since a key is of a wrong type, may have written to the record, and nothing else.
+-- job's fields f, n, i, j. A way that fails, since a key is of a wrong type, may have written to the record, and nothing else.
 
 -- Back to where jobs wait, by a call that may be sent again: `l` says which delivery did so.
 local function back(id, key, delivery, ms, ...)

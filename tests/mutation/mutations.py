@@ -44,15 +44,15 @@ MUTATIONS = [
     one(
         "settle does not ask for the delivery",
         "lua/settle.lua",
-        "f[5] == worker and f[6] == delivery",
-        "f[5] == worker",
+        "f[6] == worker and f[7] == delivery",
+        "f[6] == worker",
         "model crashes",
     ),
     one(
         "settle does not ask for the worker",
         "lua/settle.lua",
-        "f[5] == worker and f[6] == delivery",
-        "f[6] == delivery",
+        "f[6] == worker and f[7] == delivery",
+        "f[7] == delivery",
     ),
     one(
         "a job that is put back forgets by whom",
@@ -68,7 +68,7 @@ MUTATIONS = [
         "redis.call('LPUSH', q .. KEY.pending, id)",
         "model",
     ),
-    one("a settle overlooks a cancel", "lua/settle.lua", "if f[7] then way", "if false then way", "model crashes"),
+    one("a settle overlooks a cancel", "lua/settle.lua", "if f[8] then way", "if false then way", "model crashes"),
     one(
         "follow-ups are enqueued by a settle that is refused",
         "lua/settle.lua",
@@ -132,8 +132,8 @@ MUTATIONS = [
     one(
         "a claim on a paused queue takes jobs",
         "lua/claim.lua",
-        "redis.call('HGET', q .. KEY.state, 'paused')",
-        "redis.call('HGET', q .. KEY.state, 'stopped')",
+        "redis.call('HMGET', q .. KEY.state, 'paused', 'limits')",
+        "redis.call('HMGET', q .. KEY.state, 'stopped', 'limits')",
     ),
     one("a claim that leaves jobs puts no token back", "lua/claim.lua", "    wake(q)\n", ""),
     one(
@@ -222,7 +222,7 @@ MUTATIONS = [
         "redis.call('RPUSH', q .. (",
         "redis.call('LPUSH', q .. (",
     ),
-    one("taking back overlooks a cancel", "lua/take_back.lua", "      if f[6] then\n", "      if false then\n"),
+    one("taking back overlooks a cancel", "lua/take_back.lua", "      if f[7] then\n", "      if false then\n"),
     one("what is taken back leaves no token", "lua/take_back.lua", "  if #ids > 0 then wake(q) end\n", ""),
     # Coming in
     one(
