@@ -90,7 +90,7 @@ def test_a_digest_is_the_one_of_the_server(redis_url: str) -> None:
 
 def test_settling_and_claiming_go_on_without_memory_and_enqueueing_does_not() -> None:
     for name, text in FILES.items():
-        if name in {"enqueue", "revive"}:
+        if name in {"enqueue", "revive", "declare", "tick"}:
             assert text.startswith("#!lua\n"), name
         elif name in LOADED:
             assert re.match(r"#!lua flags=(allow-oom|no-writes)", text), name
