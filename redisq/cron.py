@@ -7,6 +7,7 @@ do with it. All that Redis has of the entries of a queue is one hash: see keys.p
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from .queue import BoundQueue, Queue
 from .schedule import CATCH_UPS, LATE, Schedule
 from .scripts import DECLARE, HOLD, TICK
 from .settings import Settings
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -175,9 +178,9 @@ class Timetable:
 
     def entries(self) -> list[CronEntry]:
         """All that workers have declared, by name."""
-        _, state = self._state()
-        specs = [value for field, value in sorted(state.items()) if field.endswith(":spec")]
-        return self.look([msgspec.json.decode(text, type=Definition) for text in specs])
+        now, state = self._state()
+        read = [self._read(field, text) for field, text in sorted(state.items()) if field.endswith(":spec")]
+        return [self._looked_at(definition, now, state) for definition in read if definition is not None]
 
     def find(self, name: str) -> CronEntry:
         """CronNotFound."""
@@ -206,24 +209,37 @@ class Timetable:
     def _looked_at(self, definition: Definition, now: int, state: Mapping[str, bytes]) -> CronEntry:
         name, schedule = definition.name, definition.schedule
         paused = state.get(f"{name}:pause") == b"1"
-        tick, _, local_id = state.get(f"{name}:tick", b"").decode().partition(" ")
-        done = int(state.get(f"{name}:last:{definition.mark()}", now))
-        upcoming = None if paused else next(schedule.ticks(now), None)
-        due = next(schedule.ticks(done), now)
+        tick, _, local_id = _text(state.get(f"{name}:tick", b"")).partition(" ")
+        known, done = tick.isdecimal(), _text(state.get(f"{name}:last:{definition.mark()}", b""))
+        try:
+            upcoming, due = (
+                next(schedule.ticks(now), None),
+                next(schedule.ticks(int(done) if done.isdecimal() else now), now),
+            )
+        except InvalidOption:  # cronsim is not installed here, or knows less: what else is known is told all the same
+            upcoming, due = None, now
         return msgspec.structs.replace(
             self.entry(definition),
             paused=paused,
-            last=_moment(int(tick)) if tick else None,
-            last_job=f"{definition.queue}.{local_id}" if tick else None,
-            next=_moment(upcoming) if upcoming is not None else None,
+            last=_moment(int(tick)) if known else None,
+            last_job=f"{definition.queue}.{local_id}" if known else None,
+            next=_moment(upcoming) if upcoming is not None and not paused else None,
             overdue=not paused and now - due > LATE,
         )
+
+    def _read(self, field: str, text: bytes) -> Definition | None:
+        """What a worker has declared; None if it cannot be read."""
+        try:
+            return msgspec.json.decode(text, type=Definition)
+        except msgspec.DecodeError as error:
+            log.warning("cron.unreadable queue=%s entry=%s error=%s", self._queue.name, field[:-5], error)
+            return None
 
     def _state(self) -> tuple[int, dict[str, bytes]]:
         """The server's time, ms, and the hash."""
         (seconds, microseconds), flat = self._call(("TIME",), ("HGETALL", self._key))
         pairs = zip(flat[::2], flat[1::2], strict=True)
-        return int(seconds) * 1000 + int(microseconds) // 1000, {field.decode(): value for field, value in pairs}
+        return int(seconds) * 1000 + int(microseconds) // 1000, {_text(field): value for field, value in pairs}
 
     def _call(self, *commands: Command) -> list[Any]:
         return self._settings.server.shard(self._queue.base).ask(commands, self._settings.patience)
@@ -263,6 +279,10 @@ class Crons:
             raise InvalidOption(f"name: the timetable has an entry {definition.name!r} already")
         self.definitions[definition.name] = definition
         return definition
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _moment(tick: int) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import count, islice, takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -26,6 +26,8 @@ BATCH = 100
 #: A tick so many ms ago is not missed but late: it is enqueued also where none is made up for.
 LATE = 60_000
 
+#: Characters of an expression.
+LONGEST = 256
 ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -71,15 +73,8 @@ class Cron(msgspec.Struct, frozen=True, tag="cron"):
 
     @classmethod
     def parse(cls, expression: str, tz: str) -> Cron:
-        """InvalidOption if it is none, or has no tick; or if cronsim is not installed."""
-        cronsim, schedule = _cronsim(), cls(expression, tz)
-        if not isinstance(expression, str):
-            raise InvalidOption(f"not a cron expression: {expression!r:.100}")
-        zone = _zone(tz)
-        try:
-            cronsim.CronSim(schedule._fields, datetime.now(zone))
-        except cronsim.CronSimError as error:
-            raise InvalidOption(f"not a cron expression: {expression!r:.100} ({error})") from None
+        """InvalidOption if it is none or has no tick, if there is no such zone, or if cronsim is not installed."""
+        schedule = cls(expression, tz)
         if next(schedule.ticks(0), None) is None:
             raise InvalidOption(f"a cron expression that never comes true: {expression!r:.100}")
         return schedule
@@ -89,16 +84,11 @@ class Cron(msgspec.Struct, frozen=True, tag="cron"):
 
     def ticks(self, after: int) -> Iterator[int]:
         """Those later than `after`, ascending; it ends if none comes for 50 years."""
-        start = datetime.fromtimestamp(after // 1000, _zone(self.tz))
-        for moment in _cronsim().CronSim(self._fields, start):
+        for moment in _simulate(self.expression, datetime.fromtimestamp(after // 1000, _zone(self.tz))):
             tick = int(moment.timestamp()) * 1000
             if tick > after:  # one that was moved out of a skipped hour may meet another; one in a doubled may be past
                 yield tick
                 after = tick
-
-    @property
-    def _fields(self) -> str:
-        return ALIASES.get(self.expression, self.expression)
 
 
 Schedule = Every | Cron
@@ -145,12 +135,18 @@ def latest(schedule: Schedule, after: int, until: int, most: int) -> list[int]:
     return some(after)
 
 
-def _cronsim() -> Any:
+def _simulate(expression: str, start: datetime) -> Iterator[datetime]:
+    """What cronsim makes of it: from `start` on, by the clocks."""
     try:
-        import cronsim  # of an extra: who has no cron expressions needs it not
+        import cronsim  # of an extra: who has no cron expressions does not need it
     except ImportError:
         raise InvalidOption("cron expressions need cronsim: pip install 'redisq-jobs[cron]'") from None
-    return cronsim
+    if not isinstance(expression, str) or len(expression) > LONGEST:
+        raise InvalidOption(f"not a cron expression: {expression!r:.100}")
+    try:
+        return cronsim.CronSim(ALIASES.get(expression.strip().lower(), expression), start)
+    except cronsim.CronSimError as error:
+        raise InvalidOption(f"not a cron expression: {expression!r:.100} ({error})") from None
 
 
 def _zone(tz: str) -> tzinfo:

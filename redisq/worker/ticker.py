@@ -108,7 +108,7 @@ class Ticker:
         """Send what is due, in one write, once. What fails is sent again by a later look."""
         if not self._lines or self._monotonic() < self._not_before:
             return
-        sent = [(line, commands) for line in self._lines if (commands := line.commands())]
+        sent = [(line, commands) for line in list(self._lines) if (commands := self._commands(line))]
         if not sent:
             return
         began = self._monotonic()
@@ -124,3 +124,11 @@ class Ticker:
             self._in_trouble, self._delays = False, reconnect_delays(longest=2.0)
         for line, commands in sent:
             line.note(list(islice(replies, len(commands)))[-1], began)
+
+    def _commands(self, line: Line) -> list[Command]:
+        try:
+            return line.commands()
+        except Exception:  # of the schedule: one that cannot be reckoned must not end the worker
+            log.exception("cron.broken entry=%s", line.entry.name)
+            self._lines.remove(line)
+            return []
