@@ -120,4 +120,11 @@ def test_scripts_stay_in_one_slot_on_a_server_in_cluster_mode(new_server: Callab
     queue.resume()
     assert queue.purge() == 2
     assert len(app.feed("news").claim_many(10)) == 6
+    entry = app.every(86400.0, app.task(name="t")(print), queue="high")
+    definition, ahead = app.crons["t"], 86_400_000 * 40_000
+    app.settings.server.ask([definition.declaring(app.settings), definition.ticking(app.settings, [ahead])])
+    assert app.job(str(entry.refresh().last_job)).status == "scheduled"
+    entry.pause()
+    assert app.job(str(entry.refresh().last_job)).status == "cancelled"
+    entry.resume()
     app.close()
