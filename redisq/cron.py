@@ -1,7 +1,14 @@
 """The timetable: what is enqueued by the clock. An entry is declared in code; what became of it, Redis knows.
 
 Workers see to the ticks (worker/ticker.py); here is what an entry is, how a tick of it becomes a job, and what people
-do with it. All that Redis has of the entries of a queue is one hash: see keys.py.
+do with it. All that Redis has of the entries of a queue is one hash, with these fields for each:
+
+===================  ===================================================================================
+<name>:spec          what it is, JSON: the Definition that a worker declared last
+<name>:last:<mark>   the latest tick that is done with, ms, under the schedule that has this mark
+<name>:tick          the latest tick that was enqueued, ms, and its job's id
+<name>:pause         1 while it is paused; then when that ended, ms
+===================  ===================================================================================
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -112,57 +120,6 @@ def define(
     return Definition(name, queue, task, schedule, catch_up, int(jitter * 1000), body, call)
 
 
-class CronEntry(msgspec.Struct, frozen=True, eq=False):
-    """An entry of the timetable, as it was when it was looked at; `refresh()` looks again. What `app.cron` answers has
-    not been looked at yet.
-
-    `last`: the latest tick of which a job was made, which is `last_job` (a full id); `next`: the next tick, None while
-    it is paused. `overdue`: nobody sees to its ticks: no worker runs on its queue, or none has it in its code.
-    """
-
-    name: str
-    queue: str
-    task: str
-    schedule: str
-    catch_up: str
-    home: Timetable
-    definition: Definition
-    paused: bool = False
-    last: datetime | None = None
-    last_job: str | None = None
-    next: datetime | None = None
-    overdue: bool = False
-
-    def __repr__(self) -> str:
-        return f"<CronEntry {self.name} {self.schedule}{' paused' * self.paused}>"
-
-    def ticks(self, after: datetime) -> Iterator[datetime]:
-        """Its ticks after a moment, one after the other, in UTC."""
-        return map(_moment, self.definition.schedule.ticks(int(after.timestamp() * 1000)))
-
-    def refresh(self) -> CronEntry:
-        """The entry as it is now."""
-        return self.home.look([self.definition])[0]
-
-    def pause(self) -> CronEntry:
-        """No tick starts a job from now on, until it is resumed. Answers the entry as it then is."""
-        self.home.hold(self.name, "1")
-        return self.refresh()
-
-    def resume(self) -> CronEntry:
-        """Go on with the next tick; those of the pause are not made up for. Answers the entry as it then is."""
-        self.home.hold(self.name, "0")
-        return self.refresh()
-
-    def run(self) -> Job:
-        """Enqueue a job now, beside its ticks, also while it is paused."""
-        return self.home.enqueue(self.definition)
-
-    def forget(self) -> None:
-        """Delete what Redis has of it, if it is gone from the code. Where a worker still has it, it begins anew."""
-        self.home.forget(self.name)
-
-
 class Timetable:
     """The entries of one queue, as Redis has them. All of it raises ServerUnavailable and ServerRefused."""
 
@@ -218,7 +175,7 @@ class Timetable:
             )
         except InvalidOption:  # cronsim is not installed here, or knows less: what else is known is told all the same
             upcoming, due = None, now
-        return msgspec.structs.replace(
+        return replace(
             self.entry(definition),
             paused=paused,
             last=_moment(int(tick)) if known else None,
@@ -243,6 +200,58 @@ class Timetable:
 
     def _call(self, *commands: Command) -> list[Any]:
         return self._settings.server.shard(self._queue.base).ask(commands, self._settings.patience)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CronEntry:
+    """An entry of the timetable, as it was when it was looked at; `refresh()` looks again. What `app.cron` answers has
+    not been looked at yet.
+
+    `last`: the latest tick of which a job was made, which is `last_job` (a full id); `next`: the next tick, None while
+    it is paused. `overdue`: nobody sees to its ticks: no worker runs on its queue, or none has it in its code.
+    """
+
+    name: str
+    queue: str
+    task: str
+    schedule: str
+    catch_up: str
+    home: Timetable
+    definition: Definition
+    paused: bool = False
+    last: datetime | None = None
+    last_job: str | None = None
+    next: datetime | None = None
+    overdue: bool = False
+
+    def __repr__(self) -> str:
+        return f"<CronEntry {self.name} {self.schedule}{' paused' * self.paused}>"
+
+    def ticks(self, after: datetime) -> Iterator[datetime]:
+        """Its ticks after a moment, one after the other, in UTC."""
+        return map(_moment, self.definition.schedule.ticks(int(after.timestamp() * 1000)))
+
+    def refresh(self) -> CronEntry:
+        """The entry as it is now."""
+        return self.home.look([self.definition])[0]
+
+    def pause(self) -> CronEntry:
+        """No tick starts a job from now on, until it is resumed. Answers the entry as it then is."""
+        self.home.hold(self.name, "1")
+        return self.refresh()
+
+    def resume(self) -> CronEntry:
+        """Go on with the next tick; those of the pause are not made up for. Answers the entry as it then is."""
+        self.home.hold(self.name, "0")
+        return self.refresh()
+
+    def run(self) -> Job:
+        """Enqueue a job now, beside its ticks, also while it is paused."""
+        return self.home.enqueue(self.definition)
+
+    def forget(self) -> None:
+        """Delete what Redis has of it, if it is gone from the code. Where a worker still has it, it begins anew."""
+        self.home.forget(self.name)
 
 
 class Crons:

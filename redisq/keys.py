@@ -19,8 +19,7 @@ ended                     LIST    ids of succeeded and cancelled jobs, the newes
 forward                   LIST    follow-ups on their way to another queue
 wake                      LIST    one token while there may be something to claim
 state                     HASH    paused, kept (last housekeeping, ms), epoch
-cron                      HASH    of each entry <name>:… spec (JSON), last:<mark of a schedule> (ms of the latest tick
-                                  that is done with), tick (the latest enqueued: ms, id), pause (1, or ms of its end)
+cron                      HASH    the timetable, a few fields per entry, see cron.py
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
 feed:<name>:…                     the base of a feed

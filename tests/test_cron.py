@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,21 +127,6 @@ def test_other_mistakes_are_refused_too(offline: RedisQ) -> None:
 def test_an_app_with_other_settings_has_the_same_entries(offline: RedisQ) -> None:
     offline.every(60, offline.task(report), args=[1])
     assert dict(offline.replace(lease=1.0).crons) == dict(offline.crons)
-
-
-def test_the_example_prints_what_the_guide_says() -> None:
-    example = Path(__file__).parent.parent / "docs" / "examples" / "cron.py"
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == [
-        "report: 0 9 * * mon-fri Europe/Berlin",
-        "poll: every 30 s",
-        "clean-nightly: 30 2 * * * Europe/Berlin",
-        "clean-often: */30 2 * * * Europe/Berlin",
-        "clean-nightly on 2026-03-29: 03:00+0200",
-        "clean-nightly on 2026-10-25: 02:30+0200",
-        "clean-often on 2026-03-29: never",
-        "clean-often on 2026-10-25: 02:00+0200 02:30+0200 02:00+0100 02:30+0100",
-    ]
 
 
 # Ticks
