@@ -3,10 +3,12 @@
 from .app import RedisQ
 from .codec import JSON, Codec
 from .consuming import ClaimableQueue as Queue
+from .cron import CronEntry
 from .current import CurrentJob, current_job
 from .delivery import Delivery
 from .errors import (
     AppNotFound,
+    CronNotFound,
     DurabilityUnsupported,
     EmbeddedServerError,
     EnqueueUnknown,
@@ -42,6 +44,8 @@ __all__ = [
     "JSON",
     "AppNotFound",
     "Codec",
+    "CronEntry",
+    "CronNotFound",
     "CurrentJob",
     "Delivery",
     "DurabilityUnsupported",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from . import __version__, keys
 from .app import RedisQ
+from .commands import cron
 from .doctor import Doctor
 from .errors import RedisQError
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--url", help="the server (default: $REDISQ_URL)")
     command.add_argument("--namespace", default="redisq", help="what all keys begin with (default: %(default)s)")
     command.set_defaults(run=doctor)
+    cron.add(commands)
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, overload
@@ -14,6 +15,7 @@ from .codec import JSON, Codec
 from .connection import PATIENCE
 from .consumer import Consumers
 from .consuming import ClaimableQueue
+from .cron import CronEntry, Crons, Definition, Target, Timetable
 from .errors import InvalidOption, TaskNameTaken
 from .feed import Feed
 from .job import Job
@@ -21,12 +23,14 @@ from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions, is_numbe
 from .policy import OPTIONS as POLICY
 from .policy import Policy
 from .queue import queue_names
+from .schedule import Cron, Every
 from .settings import Retention, Settings
 from .task import Task
 from .topology import open_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T", bound=Target)
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
 
@@ -67,6 +71,7 @@ class RedisQ:
         self._consumers = Consumers(self.settings)
         self._queues: dict[str, ClaimableQueue] = {}
         self._feeds: dict[str, Feed] = {}
+        self._crons = Crons(self.settings.codec, self.timetable)
 
     def __repr__(self) -> str:
         return f"<RedisQ {self.settings.server!r} {len(self._tasks)} tasks>"
@@ -105,6 +110,40 @@ class RedisQ:
             return task
 
         return register(name) if callable(name) else register
+
+    @overload
+    def cron(self, expression: str, task: None = None, *, tz: str = "UTC", **options: Any) -> Callable[[T], T]: ...
+    @overload
+    def cron(self, expression: str, task: Target, *, tz: str = "UTC", **options: Any) -> CronEntry: ...
+    def cron(self, expression: str, task: Any = None, *, tz: str = "UTC", **options: Any) -> Any:
+        """Have a task's jobs enqueued by the clock, each tick one: `app.cron("0 9 * * mon-fri", report,
+        tz="Europe/Berlin")`, or `@app.cron(...)` above `@app.task`. See docs/guides/cron.rst.
+
+        `options`: name (default: the task's), args, kwargs; jitter, seconds; catch_up, what becomes of ticks that pass
+        while no worker runs: "none", "last" (one job for the latest), "all"; queue and others of a call. InvalidOption.
+        """
+        return self._crons.register(Cron.parse(expression, tz), task, **options)
+
+    @overload
+    def every(self, interval: float | timedelta, task: None = None, **options: Any) -> Callable[[T], T]: ...
+    @overload
+    def every(self, interval: float | timedelta, task: Target, **options: Any) -> CronEntry: ...
+    def every(self, interval: float | timedelta, task: Any = None, **options: Any) -> Any:
+        """As `cron`, every so many seconds, counted from 1970: `every(3600.0, …)` ticks at the full hours of UTC."""
+        return self._crons.register(Every.parse(interval), task, **options)
+
+    @property
+    def crons(self) -> Mapping[str, Definition]:
+        """The entries of the timetable by name, as the code has them."""
+        return MappingProxyType(self._crons.definitions)
+
+    def cron_entries(self) -> list[CronEntry]:
+        """The entries of the timetable, and what became of them; a round trip per queue."""
+        return self._crons.look()
+
+    def timetable(self, queue: str) -> Timetable:
+        """What Redis has of the entries of this queue, also of those that another app's code has."""
+        return Timetable(self.settings, self.queue(queue))
 
     def queue(self, name: str) -> ClaimableQueue:
         """The queue of this name; InvalidName."""
@@ -152,6 +191,7 @@ class RedisQ:
         )
         for task in self._tasks.values():
             other._tasks[task.name] = task.moved(other.queue)
+        other._crons.definitions.update(self._crons.definitions)
         return other
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ TYPES = {
     "forward": b"list",
     "wake": b"list",
     "state": b"hash",
+    "cron": b"hash",
 }
 DONE = {
     "bury": "has no readable record: put into the dead letters",

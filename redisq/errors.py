@@ -18,6 +18,7 @@ RedisQError
 ├── NoCurrentJob             `current_job()` outside of a running job
 ├── JobNotFound              (LookupError) no such job, or its result has expired
 ├── JobRunning               the job runs: it can not be deleted now
+├── CronNotFound             (LookupError) no entry of the timetable has this name
 ├── JobFailed                waited for a job that failed
 ├── JobCancelled             waited for a job that was cancelled
 ├── WaitTimeout              (TimeoutError) waited for a job that takes longer
@@ -113,6 +114,10 @@ class JobNotFound(RedisQError, LookupError):
 
 class JobRunning(RedisQError):
     """The job runs: it cannot be deleted now."""
+
+
+class CronNotFound(RedisQError, LookupError):
+    """No entry of the timetable has this name: no worker that knows it has run yet, or it was forgotten."""
 
 
 class JobFailed(RedisQError):

@@ -15,7 +15,7 @@ s      status, one letter; absent: queued                  p      progress, "don
 w      worker that had it last                             r x    result, JSON; error, text
 c      claimed, ms                                         z      ended, ms
 n      1: somebody waits for its end                       g      ms to keep it once its feed has been told
-y      ms from when on only the id is known              j      what hangs on it, JSON; see hooks.lua
+y      ms from when on only the id is known                j      what hangs on it, JSON; see hooks.lua
 =====  ==================================================  =====  ===============================================
 
 Times are the server's. A feed's entry has such a record too: v, e, and what claiming writes; there, n says that the job

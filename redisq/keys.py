@@ -23,6 +23,7 @@ slots:<key>               SET     ids of jobs that run, of which only so many ma
 starts:<key>              LIST    when the last of so many in a time started, ms; short-lived
 turn:<key>                ZSET    id -> when enqueued, ms: scheduled since a limit is reached
 unique:<key>              STRING  id of the only job that may have this key
+cron                      HASH    the timetable, a few fields per entry, see cron.py
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
 feed:<name>:…                     the base of a feed
@@ -58,6 +59,7 @@ NAMES = {
     "starts": "starts:",
     "turn": "turn:",
     "unique": "unique:",
+    "cron": "cron",
     "control": "control:",
     "done": "done:",
     "feed": "feed:",

@@ -52,5 +52,8 @@ TOLD = Script("told")
 COUNTS = Script("counts")
 PROGRESS = Script("progress")
 MEND = Script("mend")
+DECLARE = Script("declare")
+TICK = Script("tick")
+HOLD = Script("hold")
 
 BY_SHA = {script.sha: script for script in tuple(globals().values()) if isinstance(script, Script)}

@@ -14,7 +14,7 @@ from redisq import RedisQ
 LISTS = {"pending": None, "suspects": None}
 SORTED = {"scheduled": b"d", "dead": b"f"}
 # keys of a queue that may stand for ever, beside the places and the jobs
-LASTING = {"workers", "calls", "ended", "forward", "wake", "state"}
+LASTING = {"workers", "calls", "ended", "forward", "wake", "state", "cron"}
 
 
 @contextmanager

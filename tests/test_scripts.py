@@ -90,7 +90,7 @@ def test_a_digest_is_the_one_of_the_server(redis_url: str) -> None:
 
 def test_settling_and_claiming_go_on_without_memory_and_enqueueing_does_not() -> None:
     for name, text in FILES.items():
-        if name in {"enqueue", "enqueue_once", "limit", "revive"}:
+        if name in {"enqueue", "enqueue_once", "limit", "revive", "declare", "tick"}:
             assert text.startswith("#!lua\n"), name
         elif name in LOADED:
             assert re.match(r"#!lua flags=(allow-oom|no-writes)", text), name
@@ -120,4 +120,11 @@ def test_scripts_stay_in_one_slot_on_a_server_in_cluster_mode(new_server: Callab
     queue.resume()
     assert queue.purge() == 2
     assert len(app.feed("news").claim_many(10)) == 6
+    entry = app.every(86400.0, app.task(name="t")(print), queue="high")
+    definition, ahead = app.crons["t"], 86_400_000 * 40_000
+    app.settings.server.ask([definition.declaring(app.settings), definition.ticking(app.settings, [ahead])])
+    assert app.job(str(entry.refresh().last_job)).status == "scheduled"
+    entry.pause()
+    assert app.job(str(entry.refresh().last_job)).status == "cancelled"
+    entry.resume()
     app.close()

@@ -9,6 +9,7 @@ child.py       the loop: claim, run, settle
 process.py     a child as its supervisor sees it
 orders.py      which running job is to stop
 aftermath.py   what is told the server for a child that cannot
+ticker.py      has the ticks of the timetable enqueued
 health.py      a file that tells whether all is well
 supervisor.py  processes, signals, leases, time limits
 """

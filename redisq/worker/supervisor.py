@@ -32,6 +32,7 @@ from .child import DONE, LEASE_LOST, Child
 from .health import Health
 from .orders import Orders
 from .process import Process
+from .ticker import Ticker
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ class Supervisor:
         self._warned = False
         self._stops = 0
         self._orders = Orders(app.settings, self._sources)
+        served = [] if options.burst else [entry for entry in app.crons.values() if entry.queue in options.queues]
+        self._ticker = Ticker(app.settings, served)
 
     def run(self) -> int:
         """The exit code."""
@@ -164,6 +167,8 @@ class Supervisor:
         self._aftermath.send()
         self._renew()
         self._obey()
+        if not self._stops:
+            self._ticker.look()
         if self._health and all(child.silent_for() < DEAF_TIME for child in self._children) and not self._wanted:
             self._health.note()
 
