@@ -1,12 +1,13 @@
 """Memory over millions of jobs: of a worker, of its child, and of the server, which keeps the records of ended jobs.
 
-Jobs are enqueued in portions, and each portion is run before the next: no more than one waits. The server keeps the
-newest 100,000 records, and all of the last minute, so its memory grows for a minute and then no more. Exit code 1 if
-memory grows from the second quarter to the last.
+Jobs are enqueued in portions, each run before the next one comes, so at most a portion waits. The server keeps the
+newest 100,000 records and those of the last minute: its memory grows for a minute, and then no more. Exit code 1 if
+the last quarter takes more than the second did.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -17,17 +18,17 @@ from servers import Server
 from workers import Worker
 
 MB = 1e6
-#: How much more memory, at the median, the last quarter may take than the second. The server keeps the jobs of a minute,
-#: so its memory follows the speed.
+#: By what factor the median of the last quarter may be above the second's. The server keeps the jobs of a minute, so
+#: its memory follows the speed.
 LIMITS = {"supervisor_pss_mb": 1.05, "child_pss_mb": 1.05, "server_mb": 1.25}
 
 
-def sample(bench: Bench, worker: Worker, jobs: int, seconds: float) -> Figures:
-    """After so many jobs in all."""
+def sample(bench: Bench, worker: Worker, jobs: int, rate: float) -> Figures:
+    """After so many jobs in all, the last ones run at this rate."""
     supervisor, child = worker.memory()
     return {
         "jobs": jobs,
-        "jobs_per_s": bench_rate(jobs, seconds),
+        "jobs_per_s": rate,
         "supervisor_rss_mb": supervisor.rss / MB,
         "supervisor_pss_mb": supervisor.pss / MB,
         "child_rss_mb": child.rss / MB,
@@ -36,3 +37,74 @@ def sample(bench: Bench, worker: Worker, jobs: int, seconds: float) -> Figures:
         "records": bench.server.control("DBSIZE"),
         "ended": bench.server.control("LLEN", bench.key("ended")),
     }
+
+
+def run_portion(bench: Bench, worker: Worker, jobs: int) -> float:
+    """Enqueue so many jobs and have them run. Answers how many a second that was."""
+
+    def all_ended() -> bool:
+        counts = bench.queue.counts()
+        if counts["failed"]:
+            raise SystemExit(f"{counts['failed']} jobs have failed")
+        return not counts["queued"] and not counts["running"]
+
+    began = time.perf_counter()
+    bench.enqueue(jobs)
+    worker.wait(all_ended)
+    return jobs / (time.perf_counter() - began)
+
+
+def show(samples: list[Figures]) -> None:
+    """A tenth of the samples."""
+    print("".join(f"{name:>20}" for name in samples[0]))
+    for figures in [*samples[:: max(1, len(samples) // 10)], samples[-1]]:
+        print("".join(f"{value:20,.1f}" for value in figures.values()))
+
+
+def grown(samples: list[Figures]) -> list[str]:
+    """A line for each figure that has grown beyond its limit from the second quarter to the last."""
+    quarter = math.ceil(len(samples) / 4)
+    lines = []
+    for name, limit in LIMITS.items():
+        second, last = (
+            statistics.median(figures[name] for figures in part)
+            for part in (samples[quarter : 2 * quarter] or samples, samples[-quarter:])
+        )
+        if last > second * limit:
+            lines.append(f"{name}: {second:.1f} in the second quarter, {last:.1f} in the last")
+    return lines
+
+
+def main() -> int:
+    parser = options(__doc__, jobs=10_000_000, rounds=1)
+    parser.add_argument("--portion", type=int, default=100_000, help="jobs between two samples (default: 100000)")
+    parser.add_argument("--result-ttl", type=float, metavar="SECONDS", help="of each job (default: its task's, a day)")
+    args = parser.parse_args()
+    with Server(args.server) as server, Worker(server.url) as worker:
+        bench = Bench(server)
+        if args.result_ttl is not None:
+            bench.task = bench.task.options(result_ttl=args.result_ttl)
+        bench.wait_for_workers([worker])
+        run = Run(args, server.version)
+        ended = 0
+
+        def portion() -> Figures:
+            nonlocal ended
+            rate = run_portion(bench, worker, args.portion)
+            ended += args.portion
+            return sample(bench, worker, ended, rate)
+
+        args.rounds = max(1, args.jobs // args.portion)
+        run.take_turns({"soak": portion})
+        bench.close()
+    samples = run.rounds["soak"]
+    show(samples)
+    if args.save:
+        run.save("soak")
+    lines = grown(samples)
+    print(*lines, sep="\n", file=sys.stderr, end="\n" if lines else "")
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
