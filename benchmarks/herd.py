@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from servers import Server
 from tasks import app
 
-from redisq import RedisQ
+from redisq import RedisQ, keys
 from redisq.claimed import Source
 from redisq.claimer import Claimer, registration, renewal, worker_name
 from redisq.connection import LONGEST_BLOCK
 from redisq.worker.orders import Orders
 
 IDLE = "idle"
-TIMEOUT = 60.0
+TIMEOUT = 300.0
 #: Seconds between two looks for orders. A supervisor looks more often, which is its own time and not the server's.
-SWEEP = 0.5
+SWEEP = 1.0
 STACK = 256 * 1024
 
 
@@ -39,19 +39,24 @@ def herd(server: Server, workers: int, busy: str = "bench") -> Iterator[None]:
         finally:
             os._exit(1)
     try:
-        # each has two connections, of its claims and of its orders, which both wait
-        _wait(server, 2 * workers)
+        _wait(server, RedisQ().queue(IDLE).base + keys.NAMES["calls"], workers)
         yield
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
-def _wait(server: Server, blocked: int) -> None:
+def _wait(server: Server, calls: str, workers: int) -> None:
+    """Until each has claimed, and has its two connections, of its claims and of its orders."""
     deadline = time.monotonic() + TIMEOUT
-    while int(server.info()["blocked_clients"]) < blocked:
+
+    def count() -> int:
+        claimed = sum(not call.startswith(b"0:") for call in server.control("HVALS", calls))
+        return min(claimed, int(server.info()["connected_clients"]) // 2)
+
+    while count() < workers:
         if time.monotonic() > deadline:
-            raise SystemExit(f"only {server.info()['blocked_clients']} of {blocked} connections of idle workers wait")
+            raise SystemExit(f"only {count()} of {workers} idle workers have begun")
         time.sleep(0.1)
 
 
@@ -63,8 +68,8 @@ def _live(url: str, workers: int, busy: str, parent: int) -> None:
     sources = [Source(name, shared.queue(name).base) for name in (IDLE, busy)]
     names = [worker_name() for _ in range(workers)]
     orders = [Orders(settings, sources) for _ in names]
+    settings.server.ask([command for name in names for command in registration(settings, sources, name)])
     for name in names:
-        settings.server.ask(registration(settings, sources, name))
         claimer = Claimer(settings, sources[:1], name)
         threading.Thread(target=_claim, args=(claimer,), daemon=True).start()
     every = settings.lease / 4

@@ -20,7 +20,7 @@ from workers import Worker
 MB = 1e6
 #: By what factor the median of the last quarter may be above the second's. The server keeps the jobs of a minute, so
 #: its memory follows the speed.
-LIMITS = {"supervisor_pss_mb": 1.05, "child_pss_mb": 1.05, "server_mb": 1.25}
+LIMITS = {"supervisor_rss_mb": 1.05, "child_rss_mb": 1.05, "server_mb": 1.25}
 
 
 def sample(bench: Bench, worker: Worker, jobs: int, rate: float) -> Figures:
