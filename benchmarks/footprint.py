@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+from functools import partial
 
 from bench import Bench
 from runs import Figures, Run, options
@@ -24,7 +25,7 @@ IMPORTS = 10
 IMPORT = """
 import time
 began = time.process_time()
-import redisq
+import {}
 print((time.process_time() - began) * 1e3)
 """
 
@@ -64,28 +65,28 @@ def figures(worker: Worker) -> Figures:
     }
 
 
-def imports() -> Figures:
+def imports(module: str) -> Figures:
     """Milliseconds of processor time of the median process."""
-    command = [sys.executable, "-c", IMPORT]
+    command = [sys.executable, "-c", IMPORT.format(module)]
     times = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(IMPORTS)]
     return {"import_ms": statistics.median(times)}
 
 
 def main() -> int:
     args = options(__doc__, jobs=100_000, rounds=5).parse_args()
-    imports()  # compiled, and in the page cache
+    imports("redisq")  # compiled, and in the page cache
     with Server(args.server) as server:
         footprint = Footprint(server, args.jobs)
         run = Run(args, server.version)
         after = f"after {args.jobs:,} jobs"
         run.take_turns({"idle": footprint.idle, after: footprint.after})
-        run.take_turns({"import redisq": imports})
+        run.take_turns({f"import {module}": partial(imports, module) for module in ("redisq", "redis")})
         footprint.bench.close()
     memory, ms = run.median(after, "pss_mb"), run.median("import redisq", "import_ms")
     for way in ("idle", after):
         both, shared = run.median(way, "rss_mb"), run.median(way, "pss_mb")
         print(f"{way}: RSS {both:.1f} MB, PSS {shared:.1f} MB, of the supervisor and a child together")
-    print(f"import redisq: {ms:.1f} ms")
+    print(f"import redisq: {ms:.1f} ms, of which redis-py {run.median('import redis', 'import_ms'):.1f} ms")
     if args.save:
         run.save("footprint")
     return 1 if memory > MOST_MB or ms > MOST_MS else 0

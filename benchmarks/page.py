@@ -190,7 +190,8 @@ class Page:
             "Workers x children of each. ``server, cores`` near 1 says that the server is the bound. The steps are"
             " measured with one client: 250 jobs in a call are enqueued, 100 claimed or settled."
         )
-        rows = [(way.name, way.median("jobs_per_s"), _with_share(way), True) for way in drains]
+        best = sort(drains, "jobs_per_s")[0]
+        rows = [(way.name, way.median("jobs_per_s"), _with_share(way), way is best) for way in drains]
         plots.bars(self._image("saturation", "jobs a second by workers"), "jobs/s, and cores of the server", rows)
         self.text += listed(drains)
         self.text += listed([way for way in ways if way not in drains])

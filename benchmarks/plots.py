@@ -62,7 +62,7 @@ class Panel(NamedTuple):
 
 
 def bars(file: Path, title: str, rows: Sequence[tuple[str, float, str, bool]]) -> None:
-    """A bar for each (name, value, value as text, ours), the first on top."""
+    """A bar for each (name, value, value as text, whether it stands out), the first on top."""
     values = [value for _, value, _, _ in rows]
     least = min((value for value in values if value > 0), default=1.0)
     logarithmic = max(values) / least > FAR
@@ -104,28 +104,37 @@ def lines(file: Path, x_title: str, panels: Sequence[Panel], logarithmic: bool =
     for place, panel in enumerate(panels, 1):
         axes = figure.add_subplot(1, len(panels), place)
         for line, color in zip(panel.lines, (ACCENT, SECOND, MUTED), strict=False):
-            _draw(axes, line, color, named=len(panel.lines) > 1)
+            _draw(axes, line, color)
+        if len(panel.lines) > 1:
+            _name(axes, panel.lines)
         _scale(axes, [x for x, _ in panel.lines[0].points], logarithmic)
         axes.set_title(panel.title)
         axes.set_xlabel(x_title)
     save(figure, file)
 
 
-def _draw(axes: Axes, line: Line, color: str, named: bool) -> None:
+def _draw(axes: Axes, line: Line, color: str) -> None:
     xs = [x for x, _ in line.points]
     medians = [statistics.median(values) for _, values in line.points]
     marker = {"marker": "o", "markersize": 4.5} if len(xs) < 20 else {}
-    axes.plot(xs, medians, color=color, linewidth=2, **marker, label=line.label)
+    axes.plot(xs, medians, color=color, linewidth=2, **marker)
     low, high = ([f(values) for _, values in line.points] for f in (min, max))
     axes.fill_between(xs, low, high, color=color, alpha=0.2, linewidth=0)
-    if named:
+
+
+def _name(axes: Axes, lines: Sequence[Line]) -> None:
+    """At the right end of each line: above it, but below the lowest, where it is out of the others' way."""
+    ends = [(statistics.median(line.points[-1][1]), line) for line in lines]
+    lowest = min(end for end, _ in ends)
+    for (end, line), color in zip(ends, (ACCENT, SECOND, MUTED), strict=False):
+        below = end == lowest
         axes.annotate(
             line.label,
-            (xs[-1], medians[-1]),
-            xytext=(0, 7),
+            (line.points[-1][0], end),
+            xytext=(0, -8 if below else 7),
             textcoords="offset points",
             ha="right",
-            va="bottom",
+            va="top" if below else "bottom",
             color=color,
             weight="bold",
             size=9,
