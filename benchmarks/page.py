@@ -14,11 +14,9 @@ from typing import NamedTuple
 import plots
 from plots import Line, Panel
 from runs import RESULTS
-from tables import Result, Way, compared, is_cost, listed, read, shown, sort, table, title
+from tables import Result, Way, compared, escaped, is_cost, listed, put_in, read, shown, sort, table, title
 
 DOCS = RESULTS.parent.parent / "docs"
-BEGIN = ".. figures: begin. What follows is written by benchmarks/page.py"
-END = ".. figures: end"
 
 #: What is drawn and compared of each workload of the comparison with others, and what it is.
 WORKLOADS = {
@@ -144,7 +142,9 @@ class Page:
         result = self.results[name]
         self._head(heading)
         if versions := result.about.get("versions"):
-            self._say("Versions: " + ", ".join(f"{peer} {_version(value)}" for peer, value in versions.items()) + ".")
+            self._say(
+                "Versions: " + ", ".join(escaped(f"{peer} {_version(value)}") for peer, value in versions.items()) + "."
+            )
         for workload, ways in result.parts.items():
             if workload not in WORKLOADS:
                 self._head(workload.capitalize(), "~")
@@ -226,7 +226,7 @@ class Page:
         notes = {(way.full_name, way.note): None for way in ways if way.note}
         if notes:
             self._head("How each was set up", "~")
-            self.text += [*(f"* {name}: {note}" for name, note in notes), ""]
+            self.text += [*(f"* {escaped(name)}: {escaped(note)}" for name, note in notes), ""]
 
     def _image(self, name: str, alt: str) -> Path:
         file = self.folder / f"{name}.{self.kind}"
@@ -255,15 +255,6 @@ def _version(value: object) -> str:
 
 def _tenths(count: int) -> Iterator[int]:
     yield from sorted({round(tenth * (count - 1) / 10) for tenth in range(11)})
-
-
-def put_in(page: str, lines: Sequence[str]) -> str:
-    """The page with these lines between its marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the page has no lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n" + "\n".join(lines).rstrip() + f"\n\n{END}{after}"
 
 
 def main() -> int:

@@ -1,8 +1,8 @@
 """Memory over millions of jobs: of a worker, of its child, and of the server, which keeps the records of ended jobs.
 
 Jobs are enqueued in portions, each run before the next one comes, so at most a portion waits. The server keeps the
-newest 100,000 records and those of the last minute: its memory grows for a minute, and then no more. Exit code 1 if
-the last quarter takes more than the second did.
+newest 100,000 records and those of the last minute, so its memory grows for a minute and follows the speed from there.
+Exit code 1 if the last quarter takes more than the second did: of a process, or of the server for each record.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from servers import Server
 from workers import Worker
 
 MB = 1e6
-#: By what factor the median of the last quarter may be above the second's. The server keeps the jobs of a minute, so
-#: its memory follows the speed.
-LIMITS = {"supervisor_rss_mb": 1.05, "child_rss_mb": 1.05, "server_mb": 1.25}
+#: By what factor the median of the last quarter may be above the second's.
+LIMITS = {"supervisor_rss_mb": 1.05, "child_rss_mb": 1.05, "record_bytes": 1.25}
+#: Records that are kept in any case, and the seconds for which all are.
+KEPT = 100_000
+YOUNG = 60.0
 
 
 def sample(bench: Bench, worker: Worker, jobs: int, rate: float) -> Figures:
     """After so many jobs in all, the last ones run at this rate."""
     supervisor, child = worker.memory()
+    used, records = int(bench.server.info()["used_memory"]), bench.server.control("DBSIZE")
     return {
         "jobs": jobs,
         "jobs_per_s": rate,
@@ -33,9 +36,9 @@ def sample(bench: Bench, worker: Worker, jobs: int, rate: float) -> Figures:
         "supervisor_pss_mb": supervisor.pss / MB,
         "child_rss_mb": child.rss / MB,
         "child_pss_mb": child.pss / MB,
-        "server_mb": int(bench.server.info()["used_memory"]) / MB,
-        "records": bench.server.control("DBSIZE"),
-        "ended": bench.server.control("LLEN", bench.key("ended")),
+        "server_mb": used / MB,
+        "records": records,
+        "record_bytes": used / records,
     }
 
 
@@ -62,7 +65,9 @@ def show(samples: list[Figures]) -> None:
 
 
 def grown(samples: list[Figures]) -> list[str]:
-    """A line for each figure that has grown beyond its limit from the second quarter to the last."""
+    """A line for each figure that has grown beyond its limit from the second quarter to the last, and if more records
+    are kept than the fastest minute can have left, with a tenth for what is being trimmed.
+    """
     quarter = math.ceil(len(samples) / 4)
     lines = []
     for name, limit in LIMITS.items():
@@ -72,6 +77,9 @@ def grown(samples: list[Figures]) -> list[str]:
         )
         if last > second * limit:
             lines.append(f"{name}: {second:.1f} in the second quarter, {last:.1f} in the last")
+    most = 1.1 * (KEPT + YOUNG * max(figures["jobs_per_s"] for figures in samples))
+    if samples[-1]["records"] > most:
+        lines.append(f"records: {samples[-1]['records']:.0f} are kept, at most {most:.0f} should be")
     return lines
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 OWN = "redisq"
+#: The marks of a page, between which its figures stand.
+BEGIN = ".. figures: begin. What follows is written by benchmarks/page.py"
+END = ".. figures: end"
 #: How the name of a figure ends of which less is better.
 COSTS = ("_us", "_ms", "_mb", " us", "us/job", "bytes", "seconds", "_s_lost")
 
@@ -127,7 +131,7 @@ def compared(ways: Sequence[Way], figure: str) -> list[str]:
         ours = rival(ways, way, figure) if not way.own and figure in way.figures else None
         rows.append(
             [
-                f"**{way.name}**" if way.own else way.name,
+                f"**{escaped(way.name)}**" if way.own else escaped(way.name),
                 *([way.rank or "-"] if ranked else []),
                 *(shown(way.median(name)) if name in way.figures else "-" for name in names),
                 str(way.rounds),
@@ -142,7 +146,7 @@ def listed(ways: Sequence[Way], names: Sequence[str] = ()) -> list[str]:
     names = list(names) or list(dict.fromkeys(name for way in ways for name in way.figures))
     rows = [["", *map(title, names)]]
     for way in ways:
-        rows.append([way.name, *(shown(way.median(name)) if name in way.figures else "-" for name in names)])
+        rows.append([escaped(way.name), *(shown(way.median(name)) if name in way.figures else "-" for name in names)])
     return table(rows)
 
 
@@ -172,6 +176,7 @@ TITLES = {
     "start_p50_us": "enqueue to start p50, us",
     "server_share": "server, cores",
     "server_mb": "server, MB",
+    "record_bytes": "bytes/record",
     "supervisor_rss_mb": "supervisor RSS, MB",
     "supervisor_pss_mb": "supervisor PSS, MB",
     "child_rss_mb": "child RSS, MB",
@@ -195,8 +200,22 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     return [rule, line(cells[0]), rule, *map(line, cells[1:]), rule, ""]
 
 
+def escaped(text: str) -> str:
+    """What others wrote, so that it stands on the page as it is."""
+    return re.sub(r"([\\*`|_])", r"\\\1", " ".join(text.split()))
+
+
 def shown(value: float) -> str:
     """Three figures that mean something."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def put_in(page: str, lines: Sequence[str]) -> str:
+    """The page with these lines between its marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"the page has no lines {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n\n" + "\n".join(lines).rstrip() + f"\n\n{END}{after}"

@@ -108,3 +108,21 @@ def test_the_results_that_are_kept_can_be_read() -> None:
     for name, result in kept.items():
         assert json.loads((BENCHMARKS / "results" / f"{name}.json").read_text())["benchmark"]
         assert all(way.figures for ways in result.parts.values() for way in ways), name
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    page = f"Before.\n\n{tables.BEGIN}\n\nold\n\n{tables.END}\n\nAfter.\n"
+    once = tables.put_in(page, ["new", "lines", ""])
+    assert once == f"Before.\n\n{tables.BEGIN}\n\nnew\nlines\n\n{tables.END}\n\nAfter.\n"
+    assert tables.put_in(once, ["new", "lines"]) == once
+
+
+@pytest.mark.parametrize("page", ["", f"{tables.BEGIN}\n", f"{tables.END}\n"])
+def test_a_page_without_both_marks_is_refused(page: str) -> None:
+    with pytest.raises(SystemExit, match="no lines"):
+        tables.put_in(page, ["new"])
+
+
+def test_what_others_wrote_is_no_markup() -> None:
+    text = "poll_delay_ 10 ms, *args|`x`\\\nand more"
+    assert tables.escaped(text) == r"poll\_delay\_ 10 ms, \*args\|\`x\`\\ and more"
