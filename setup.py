@@ -10,6 +10,7 @@ CRON = ["cronsim>=2.6", "tzdata"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
 DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 TEST = [*CRON, *POSTGRESQL, *DOCS, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
+BENCH = ["matplotlib>=3.8"]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
 
 setup(
@@ -33,6 +34,7 @@ setup(
         "postgresql": POSTGRESQL,
         "docs": EMBEDDED + DOCS,
         "test": EMBEDDED + API + TEST,
+        "bench": EMBEDDED + BENCH,
         "dev": EMBEDDED + API + TEST + DEV,
     },
     entry_points={

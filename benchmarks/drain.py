@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from bench import Bench
 from relay import network
 from resp import Resp, pack
 from runs import Figures, Run, options
 from servers import Server
-from tasks import app, noop
+from tasks import noop
 from workers import Worker
-
-from redisq import RedisQ, keys
 
 PIPELINE = 100
 #: About as long as a job's id and arguments together.
@@ -33,24 +32,14 @@ class Drain:
         self.server = server
         self.worker = worker
         self.jobs = jobs
-        self.app: RedisQ = app.replace(url=server.url)
-        self.queue = self.app.queue("bench")
+        self.bench = Bench(server)
         self.client = redis.Redis(port=port)
         self.raw = Resp(port)
 
     def redisq(self) -> Figures:
-        """The clock runs from the first claim to the last settlement, as the server noted them."""
-        ended = self.queue.base + keys.NAMES["ended"]
-        self.queue.pause()
-        self.server.control("DEL", ended)
-        self.app.tasks["tasks.noop"].enqueue_many([((), {})] * self.jobs)
-        worker, server = self.worker.cpu(), self.server.cpu()
-        self.queue.resume()
-        self.worker.wait(lambda: self.server.control("LLEN", ended) >= self.jobs)
-        worker, server = self.worker.cpu() - worker, self.server.cpu() - server
-        first, last = (self._times(ended, index) for index in (-1, 0))
-        self._forget()
-        return self._figures(self.jobs, last[1] - first[0], worker, server)
+        self.bench.queue.pause()
+        self.bench.enqueue(self.jobs)
+        return self._figures(*self.bench.drain([self.worker], self.jobs))
 
     def plain(self) -> Figures:
         """One item at a time, each acknowledged."""
@@ -107,16 +96,6 @@ class Drain:
 
     def _figures(self, jobs: int, seconds: float, client: float, server: float) -> Figures:
         return {"jobs/s": jobs / seconds, "client us/job": client / jobs * 1e6, "server us/job": server / jobs * 1e6}
-
-    def _times(self, ended: str, index: int) -> tuple[float, float]:
-        """When the job at this place among the ended ones was claimed, and when it had ended, in seconds."""
-        job = self.queue.base + keys.NAMES["job"] + self.server.control("LINDEX", ended, index).decode()
-        claimed, end = self.server.control("HMGET", job, "c", "z")
-        return int(claimed) / 1000, int(end) / 1000
-
-    def _forget(self) -> None:
-        """Delete the records: rounds are to be alike."""
-        self.server.control("UNLINK", *self.server.control("KEYS", self.queue.base + keys.NAMES["job"] + "*"))
 
 
 def main() -> int:

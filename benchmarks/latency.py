@@ -9,9 +9,8 @@ import os
 import random
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import redis
 from runs import Figures, Run, options
 from servers import Server
+from stamps import Stamps
 from tasks import STAMP, STAMPS, app
 from workers import Worker
 
@@ -31,7 +31,7 @@ REST = (0.002, 0.012)
 class Pairs:
     """Jobs and bare items in turn, and the latency of each."""
 
-    def __init__(self, server: Server, stamps: int, jobs: int) -> None:
+    def __init__(self, server: Server, stamps: Stamps, jobs: int) -> None:
         self.jobs = jobs
         self.app: RedisQ = app.replace(url=server.url)
         self.client = redis.Redis(port=server.port)
@@ -50,7 +50,7 @@ class Pairs:
                 ("bare", lambda sent: self.client.lpush("bare", sent)),
             ):
                 time.sleep(random.uniform(*REST))
-                self._started[name].append(self._start(send))
+                self._started[name].append(self._stamps.latency(send))
             for name, ask in (
                 ("redisq", lambda number=number: double.enqueue(number).wait(10.0)),
                 ("bare", lambda: (self.client.lpush("bare", 0), self.client.brpop(["answers"], 10))),
@@ -67,13 +67,6 @@ class Pairs:
             "result p50 us": statistics.median(answered) * 1e6,
             "results/s": len(answered) / sum(answered),
         }
-
-    def _start(self, send: Callable[[int], object]) -> float:
-        sent = time.monotonic_ns()
-        send(sent)
-        same, started = STAMP.unpack(os.read(self._stamps, STAMP.size))
-        assert same == sent
-        return float(started - sent) / 1e9
 
 
 @contextmanager
@@ -102,13 +95,9 @@ def bare_worker(port: int, fifo: Path) -> Iterator[None]:
 
 def main() -> int:
     args = options(__doc__, jobs=200, rounds=5).parse_args()
-    with tempfile.TemporaryDirectory() as folder, Server(args.server) as server:
-        fifo = Path(folder) / "stamps"
-        os.mkfifo(fifo)
-        stamps = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        os.set_blocking(stamps, True)
-        keep_open = os.open(fifo, os.O_WRONLY)  # a read before the first writer comes would be an end of file
-        with bare_worker(server.port, fifo), Worker(server.url, queues="urgent,bench", environment={STAMPS: str(fifo)}):
+    with Stamps() as stamps, Server(args.server) as server:
+        environment = {STAMPS: str(stamps.file)}
+        with bare_worker(server.port, stamps.file), Worker(server.url, queues="urgent,bench", environment=environment):
             pairs = Pairs(server, stamps, args.jobs)
             pairs.app.tasks["tasks.double"].enqueue(1).wait(30.0)  # the worker is there
             run = Run(args, server.version)
@@ -118,7 +107,6 @@ def main() -> int:
                 return pairs.figures("redisq")
 
             run.take_turns({"redisq": redisq, "LPUSH and BRPOP": lambda: pairs.figures("bare")})
-            os.close(keep_open)
     run.show("start p50 us", "redisq")
     for figure in ("start p99 us", "result p50 us"):
         print(f"ratio of {figure}: {run.ratio('redisq', 'LPUSH and BRPOP', figure):.2f}")

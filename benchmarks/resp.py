@@ -32,8 +32,14 @@ class Resp:
 
     def exchange(self, packed: bytes, replies: int) -> Sequence[Any]:
         """Send packed commands in one write, and read so many replies. An error that is answered is raised."""
+        self.send(packed)
+        return self.receive(replies)
+
+    def send(self, packed: bytes) -> None:
         self.sent += len(packed)
         self._socket.sendall(packed)
+
+    def receive(self, replies: int) -> Sequence[Any]:
         return [self._read() for _ in range(replies)]
 
     def close(self) -> None:

@@ -61,12 +61,14 @@ class Run:
         print(f"{self.version}, {machine()}, load {min(self.load)} to {max(self.load)}, {len(self.load)} rounds")
         for note, value in self.notes.items():
             print(f"{note}: {value:g}")
-        print(f"{'medians':34}" + "".join(f"{key:>19}" for key in [*names, "range", "ratio"]))
+        heads = [*names, "range", "ratio"]
+        widths = [max(19, len(head) + 2) for head in heads]
+        print(f"{'medians':34}" + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
         for way, rounds in self.rounds.items():
             medians = [_shown(self.median(way, key)) if key in rounds[0] else "" for key in names]
             values = self._values(way, figure)
             cells = [*medians, f"{_shown(min(values))}-{_shown(max(values))}", f"{self.ratio(name, way, figure):.2f}"]
-            print(f"{way:34}" + "".join(f"{cell:>19}" for cell in cells))
+            print(f"{way:34}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
 
     def save(self, benchmark: str) -> None:
         items = self.rounds.items()

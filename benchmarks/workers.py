@@ -10,10 +10,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 TIMEOUT = 120.0
 PAUSE = 0.02
+
+
+class Memory(NamedTuple):
+    """Of a process, in bytes: `rss` is all that it has in memory; `pss` counts what it shares by its share of it."""
+
+    rss: int
+    pss: int
+
+    @classmethod
+    def of(cls, pid: int) -> Memory:
+        words = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+        sizes = {line[0]: int(line[1]) * 1024 for line in words if line[0] in ("Rss:", "Pss:")}
+        return cls(sizes["Rss:"], sizes["Pss:"])
 
 
 class Worker:
@@ -27,10 +40,17 @@ class Worker:
         path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path} | (environment or {}))
 
+    def pids(self) -> list[int]:
+        """Of the supervisor, and of its children."""
+        return [self._process.pid, *children(self._process.pid)]
+
+    def memory(self) -> list[Memory]:
+        """Of the supervisor, and of its children."""
+        return [Memory.of(pid) for pid in self.pids()]
+
     def cpu(self) -> float:
         """Seconds of processor time of the supervisor and its children, all threads."""
-        pids = [self._process.pid, *children(self._process.pid)]
-        threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+        threads = [thread for pid in self.pids() for thread in Path(f"/proc/{pid}/task").iterdir()]
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def wait(self, condition: Callable[[], bool]) -> None:
