@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         trouble = str(error)
     except RedisQError as error:
         trouble = str(error)
-    handover.retry()
+    if handover.retry():
+        return 0
     if args.log_format == "json":
         log.error("worker.failed error=%s", trouble)
         return FAILED

@@ -30,6 +30,8 @@ VARIABLE = "REDISQ_WORKER_HANDOVER"
 READY_TIME = 120.0
 #: Seconds between two attempts to execute new code that a stand-in could run, and the supervisor cannot.
 RETRY_PAUSE = 1.0
+#: Seconds after the signal of a hang-up until the kernel has taken the terminal away.
+HANG_UP_TIME = 0.05
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -44,7 +46,8 @@ def _directory() -> str:
     return named if os.path.isabs(named) and os.path.exists(named) and os.path.samefile(named, ".") else os.getcwd()
 
 
-def _has_terminal() -> bool:
+def _has_terminal(after: float = 0.0) -> bool:
+    time.sleep(after)
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:
@@ -130,11 +133,14 @@ class Handover(NamedTuple):
             return cls()
         return cls(parent, ready, stand_in)
 
-    def retry(self) -> None:
-        """The code is broken, although the stand-in could run it a moment ago. Comes back when that has ended."""
+    def retry(self) -> bool:
+        """The code is broken, although the stand-in could run it a moment ago. Comes back when that has ended: whether
+        it was asked to.
+        """
         if self.stand_in:
             time.sleep(RETRY_PAUSE)
             _execute(self.parent, StandIn(self.stand_in), _directory())
+        return bool(self.stand_in and signal.sigpending() & _STOPS)
 
 
 NOTHING = Handover()
@@ -160,7 +166,9 @@ class Rolling:
                 ready.write(b"1")
             self._told_ready = True
         if self._stand_in is None:
-            if self._signals.reload:
+            if self._signals.reload and self._terminal and not _has_terminal(after=HANG_UP_TIME):
+                self._signals.stops = 1  # so it came from the terminal, which is gone
+            elif self._signals.reload:
                 self._begin()
         elif (code := self._stand_in.ended()) is not None:
             self._end(code)
@@ -174,8 +182,8 @@ class Rolling:
         return False
 
     def pass_on(self) -> None:
-        """As often as this supervisor is told to stop, so is the stand-in."""
-        if not self._signals.stops and self._abandoned():
+        """As often as this supervisor is told to stop, so is the stand-in. Who has lost its parent is told to."""
+        if not self._signals.stops and self._handover.parent not in (0, os.getppid()):
             self._signals.stops = 1
         if self._stand_in is not None:
             self._stand_in.tell(self._signals.stops)
@@ -191,11 +199,6 @@ class Rolling:
             atexit._run_exitfuncs()
             _execute(self._handover.parent, self._stand_in, self._directory)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-
-    def _abandoned(self) -> bool:
-        """Whether who started this worker is gone: the parent of a stand-in; the terminal, which says so by SIGHUP."""
-        hung_up = self._signals.reload and self._terminal and not _has_terminal()
-        return hung_up or self._handover.parent not in (0, os.getppid())
 
     def _begin(self) -> None:
         self._signals.reload = False
