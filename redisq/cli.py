@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trouble = str(error)
     except RedisQError as error:
         trouble = str(error)
-    if handover.retry():
+    if handover.retry(trouble):
         return 0
     if args.log_format == "json":
         log.error("worker.failed error=%s", trouble)

@@ -27,6 +27,7 @@ def follow() -> int:
         from watchfiles import PythonFilter, watch
     except ImportError:
         raise InvalidOption("--reload needs watchfiles: pip install 'redisq-jobs[reload]'") from None
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     command = [word for word in command_line() if word != "--reload"]
     worker = subprocess.Popen(command, env=os.environ | {VARIABLE: f"{os.getpid()}:-1:0"})
 

@@ -133,14 +133,21 @@ class Handover(NamedTuple):
             return cls()
         return cls(parent, ready, stand_in)
 
-    def retry(self) -> bool:
+    def retry(self, trouble: str) -> bool:
         """The code is broken, although the stand-in could run it a moment ago. Comes back when that has ended: whether
         it was asked to.
         """
-        if self.stand_in:
-            time.sleep(RETRY_PAUSE)
-            _execute(self.parent, StandIn(self.stand_in), _directory())
-        return bool(self.stand_in and signal.sigpending() & _STOPS)
+        if not self.stand_in:
+            return False
+        log.error("reload.failed error=%s; the stand-in serves", trouble)
+        time.sleep(RETRY_PAUSE)
+        _execute(self, StandIn(self.stand_in), _directory())
+        return self.abandoned or bool(signal.sigpending() & _STOPS)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the parent is gone."""
+        return self.parent not in (0, os.getppid())
 
 
 NOTHING = Handover()
@@ -183,7 +190,7 @@ class Rolling:
 
     def pass_on(self) -> None:
         """As often as this supervisor is told to stop, so is the stand-in. Who has lost its parent is told to."""
-        if not self._signals.stops and self._handover.parent not in (0, os.getppid()):
+        if not self._signals.stops and self._handover.abandoned:
             self._signals.stops = 1
         if self._stand_in is not None:
             self._stand_in.tell(self._signals.stops)
@@ -197,7 +204,7 @@ class Rolling:
         signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         if self._stand_in is not None and not self._signals.stops:
             atexit._run_exitfuncs()
-            _execute(self._handover.parent, self._stand_in, self._directory)
+            _execute(self._handover, self._stand_in, self._directory)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
     def _begin(self) -> None:
@@ -223,10 +230,10 @@ class Rolling:
             log.error("reload.failed code=%d: what ran before goes on", code)
 
 
-def _execute(parent: int, stand_in: StandIn, directory: str) -> None:
-    os.environ[VARIABLE] = f"{parent}:-1:{stand_in.pid}"
+def _execute(handover: Handover, stand_in: StandIn, directory: str) -> None:
+    os.environ[VARIABLE] = f"{handover.parent}:-1:{stand_in.pid}"
     while True:
-        if signal.sigpending() & _STOPS:
+        if handover.abandoned or signal.sigpending() & _STOPS:
             stand_in.tell(1)
         else:
             try:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -23,13 +22,6 @@ from tests.waiting import alive, wait_until
 
 SLOW = 30.0
 BROKEN = "import nothing_of_that_name"
-
-
-@pytest.fixture
-def shop(redis_url: str, tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(redis_url, tmp_path)
-    yield shop
-    shop.close()
 
 
 def rolled(worker: Worker, times: int = 1) -> None:
@@ -127,6 +119,7 @@ def test_code_that_breaks_after_the_stand_in_has_it_is_tried_again(shop: Shop) -
     shop.write("", BROKEN)
     wait_until(lambda: len(shop.history("end long")) == 1, SLOW)
     assert shop.version() == "v2"
+    wait_until(lambda: "reload.failed" in worker.log, SLOW)
     shop.write("v3")
     rolled(worker)
     assert shop.version() == "v3"
