@@ -18,7 +18,7 @@ from .worker.reload import follow
 from .worker.rolling import Handover
 from .worker.supervisor import Options, Supervisor
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("redisq.cli")  # also as `python -m redisq.cli`
 
 FAILED = 1
 
