@@ -6,7 +6,7 @@ import itertools
 import subprocess
 from pathlib import Path
 
-from redisq import RedisQ
+from redisq import Job, RedisQ
 from tests.system.test_worker import LEASE, Worker
 from tests.waiting import wait_until
 
@@ -26,6 +26,14 @@ def note(*words):
 def nap(name, seconds):
     note("start", name, os.getpid(), time.monotonic(), {version!r})
     time.sleep(seconds)
+    note("end", name)
+    return {version!r}
+
+@app.task("hold")
+def hold(name):
+    note("start", name, os.getpid(), time.monotonic(), {version!r})
+    while not os.path.exists(os.environ["HISTORY"] + "-" + name):
+        time.sleep(0.01)
     note("end", name)
     return {version!r}
 
@@ -66,6 +74,15 @@ class Shop:
         self.workers.append(worker)
         wait_until(lambda: "worker.started" in worker.log)
         return worker
+
+    def hold(self, name: str) -> Job:
+        """A job that has begun, and runs until `let_go`."""
+        job = self.queue.enqueue("hold", name)
+        wait_until(lambda: self.history(f"start {name}"))
+        return job
+
+    def let_go(self, name: str) -> None:
+        (self.directory / f"history-{name}").touch()
 
     def version(self) -> str:
         """Of the code that a job runs with."""

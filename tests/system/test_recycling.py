@@ -54,14 +54,16 @@ def test_a_child_that_has_grown_large_is_replaced(shop: Shop) -> None:
 
 def test_a_worn_child_finishes_its_job_while_another_serves(shop: Shop) -> None:
     worker = shop.start("--max-jobs", "1")
-    first = worker.children()
-    assert shop.version() == "v1"
-    long = shop.queue.enqueue("nap", "long", 2)
-    wait_until(lambda: shop.history("start long"))
-    pid = int(shop.history("start long")[0][2])
-    wait_until(lambda: [child for child in worker.children() if child not in {*first, pid}] or pid in first, SLOW)
-    assert shop.version() == "v1"
+    shop.queue.pause()
+    job = shop.queue.enqueue("nap", "first", 0.0)
+    long = shop.queue.enqueue("hold", "long")  # the same child takes it, before its successor is there
+    shop.queue.resume()
+    assert job.wait(SLOW) == "v1"
+    wait_until(lambda: shop.history("start long"), SLOW)
+    assert [shop.version() for _ in range(3)] == ["v1"] * 3
+    wait_until(lambda: len(worn(worker)) >= 2, SLOW)
     assert not shop.history("end long")
+    shop.let_go("long")
     assert long.wait(SLOW) == "v1"
     assert len(shop.history("start long")) == 1
     wait_until(lambda: len(worker.children()) == 1)

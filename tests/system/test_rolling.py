@@ -67,13 +67,13 @@ def test_the_queue_is_served_throughout_and_each_job_runs_once(shop: Shop, redis
 
 def test_new_code_runs_under_the_same_pid_and_what_ran_finishes(shop: Shop) -> None:
     worker = shop.start()
-    long = shop.queue.enqueue("nap", "long", 1.5)
-    wait_until(lambda: shop.history("start long"))
+    long = shop.hold("long")
     shop.write("v2")
     worker.signal(signal.SIGHUP)
     stand_in(worker)
     wait_until(lambda: shop.version() == "v2", SLOW)
     assert not shop.history("end long"), "the stand-in serves while the job runs"
+    shop.let_go("long")
     assert long.wait(SLOW) == "v1"
     rolled(worker)
     assert shop.version() == "v2"
@@ -111,13 +111,12 @@ def test_new_code_that_is_broken_leaves_the_old_running(shop: Shop, code: str) -
 
 def test_code_that_breaks_after_the_stand_in_has_it_is_tried_again(shop: Shop) -> None:
     worker = shop.start()
-    shop.queue.enqueue("nap", "long", 2)
-    wait_until(lambda: shop.history("start long"))
+    shop.hold("long")
     shop.write("v2")
     worker.signal(signal.SIGHUP)
     wait_until(lambda: "reload.serving" in worker.log, SLOW)
     shop.write("", BROKEN)
-    wait_until(lambda: len(shop.history("end long")) == 1, SLOW)
+    shop.let_go("long")
     assert shop.version() == "v2"
     wait_until(lambda: "reload.failed" in worker.log, SLOW)
     shop.write("v3")
@@ -128,11 +127,11 @@ def test_code_that_breaks_after_the_stand_in_has_it_is_tried_again(shop: Shop) -
 
 def test_a_stop_while_only_the_stand_in_can_run_the_code(shop: Shop, redis_url: str) -> None:
     worker = shop.start()
-    shop.queue.enqueue("nap", "long", 2)
-    wait_until(lambda: shop.history("start long"))
+    shop.hold("long")
     worker.signal(signal.SIGHUP)
     wait_until(lambda: "reload.serving" in worker.log, SLOW)
     shop.write("", "print('tried', flush=True)\n" + BROKEN)
+    shop.let_go("long")
     wait_until(lambda: worker.log.count("tried") > 1, SLOW)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0
@@ -159,8 +158,7 @@ def test_a_stop_in_the_middle_ends_all_and_loses_nothing(shop: Shop, redis_url: 
 
 def test_a_stand_in_without_its_supervisor_ends(shop: Shop) -> None:
     worker = shop.start()
-    shop.queue.enqueue("nap", "long", 60)
-    wait_until(lambda: shop.history("start long"))
+    shop.hold("long")
     worker.signal(signal.SIGHUP)
     wait_until(lambda: "reload.serving" in worker.log, SLOW)
     worker.signal(signal.SIGKILL)
@@ -179,12 +177,12 @@ def test_a_stand_in_that_is_killed_before_it_serves_changes_nothing(shop: Shop) 
 
 def test_a_stand_in_that_is_killed_while_it_serves_is_done_without(shop: Shop) -> None:
     worker = shop.start()
-    shop.queue.enqueue("nap", "long", 2)
-    wait_until(lambda: shop.history("start long"))
+    shop.hold("long")
     shop.write("v2")
     worker.signal(signal.SIGHUP)
     wait_until(lambda: "reload.serving" in worker.log, SLOW)
     os.kill(stand_in(worker), signal.SIGKILL)
+    shop.let_go("long")
     rolled(worker)
     assert shop.version() == "v2"
 
@@ -223,9 +221,10 @@ def test_a_stand_in_that_does_not_come_to_serve_is_given_up(shop: Shop) -> None:
 
 def test_a_hang_up_that_comes_to_all_ends_no_job(shop: Shop) -> None:
     worker = shop.start()
-    long = shop.queue.enqueue("nap", "long", 1)
-    wait_until(lambda: shop.history("start long"))
+    long = shop.hold("long")
     worker.everybody(signal.SIGHUP)
+    wait_until(lambda: "reload.serving" in worker.log, SLOW)
+    shop.let_go("long")
     assert long.wait(SLOW) == "v1"
     assert len(shop.history("start long")) == 1
     rolled(worker)
