@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.shop import CODE, Shop
-from tests.system.test_worker import Worker, clean
+from tests.system.test_worker import COMMAND, Worker, clean
 from tests.waiting import alive, wait_until
 
 SLOW = 30.0
@@ -77,6 +77,16 @@ def test_new_code_runs_under_the_same_pid_and_what_ran_finishes(shop: Shop) -> N
     assert long.wait(SLOW) == "v1"
     rolled(worker)
     assert shop.version() == "v2"
+    events = re.findall(r"(worker\.started|worker\.stopping|reload\.\w+)", worker.log)
+    assert events == [
+        "worker.started",
+        "reload.begun",
+        "worker.started",
+        "reload.serving",
+        "worker.started",  # the new image's, before the stand-in is told to stop
+        "worker.stopping",
+        "reload.done",
+    ]
     assert len(shop.history("start long")) == 1
     assert worker.process.poll() is None
     assert len(worker.children()) == 1
@@ -212,6 +222,27 @@ def test_a_stand_in_that_does_not_come_to_serve_is_given_up(shop: Shop) -> None:
     process.send_signal(signal.SIGHUP)
     wait_until(lambda: "reload.failed code=-15" in log.read_text(), SLOW)
     assert shop.version() == "v1"
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def test_a_deployment_may_lead_a_link_elsewhere(shop: Shop) -> None:
+    link, log = shop.directory / "current", shop.directory / "log"
+    for version in ("v1", "v2"):
+        shop.write(version)
+        (shop.directory / version).mkdir()
+        (shop.directory / "shop.py").rename(shop.directory / version / "shop.py")
+    link.symlink_to("v1")
+    command = [COMMAND, "--queues", "default", "--app", "shop:app", "--url", shop.url]
+    environ = os.environ | shop.environ | {"PWD": str(link), "PYTHONPATH": ""}
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=link, env=environ, stderr=output)
+    assert shop.version() == "v1"
+    link.unlink()
+    link.symlink_to("v2")
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reload.done" in log.read_text(), SLOW)
+    assert shop.version() == "v2"
     process.terminate()
     assert process.wait(20) == 0
 
