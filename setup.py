@@ -9,8 +9,20 @@ API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "ji
 CRON = ["cronsim>=2.6", "tzdata"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
 DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
-TEST = [*CRON, *POSTGRESQL, *DOCS, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
 BENCH = ["matplotlib>=3.8"]
+PRODUCTION = ["setproctitle>=1.3"]
+RELOAD = ["watchfiles>=1.0"]
+TEST = [
+    *CRON,
+    *POSTGRESQL,
+    *DOCS,
+    *PRODUCTION,
+    *RELOAD,
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "setuptools>=70.1",
+]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
 
 setup(
@@ -33,6 +45,8 @@ setup(
         "cron": CRON,
         "postgresql": POSTGRESQL,
         "docs": EMBEDDED + DOCS,
+        "production": PRODUCTION,
+        "reload": RELOAD,
         "test": EMBEDDED + API + TEST,
         "bench": EMBEDDED + BENCH,
         "dev": EMBEDDED + API + TEST + DEV,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 
@@ -14,32 +12,15 @@ from . import __version__
 from .errors import AppNotFound, RedisQError
 from .finding import load_app
 from .keys import check_name
+from .logs import log_to_stderr
 from .worker.health import check
+from .worker.reload import follow
+from .worker.rolling import Handover
 from .worker.supervisor import Options, Supervisor
 
+log = logging.getLogger("redisq.cli")  # also as `python -m redisq.cli`
+
 FAILED = 1
-
-
-class JSONFormatter(logging.Formatter):
-    """One JSON object a line: ts (seconds), level, logger, event; the key=value pairs of the message, of which an error
-    comes last and may have any words; the traceback, if any.
-    """
-
-    _PAIR = re.compile(r"(\w+)=((?<=error=).*|[^\s=]\S*)", re.DOTALL)
-
-    def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
-        line: dict[str, object] = {
-            "ts": round(record.created, 3),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": message.partition(" ")[0],
-            "message": message,
-        }
-        line |= {key: value.rstrip(":") for key, value in self._PAIR.findall(message) if key not in line}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,18 +29,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.check:
         trouble = check(args.check)
         return _fail(trouble) if trouble else 0
-    _log_to_stderr(args.log_format, args.log_level)
+    handover = Handover.take()
+    log_to_stderr(args.log_format, args.log_level)
     try:
+        if args.reload:
+            return follow()
         app = load_app(args.app)
         if args.url or args.lease:
             app = app.replace(url=args.url, lease=args.lease)
-        options = Options(args.queues, args.processes, args.burst, args.grace, args.health_file)
-        return Supervisor(app, options).run()
+        return Supervisor(app, _options(args), handover).run()
     except AppNotFound as error:
-        logging.getLogger(__name__).debug("app.not_found", exc_info=error)
-        return _fail(str(error))
+        log.debug("app.not_found", exc_info=error)
+        trouble = str(error)
     except RedisQError as error:
-        return _fail(str(error))
+        trouble = str(error)
+    if handover.retry(trouble):
+        return 0
+    if args.log_format == "json":
+        log.error("worker.failed error=%s", trouble)
+        return FAILED
+    return _fail(trouble)
+
+
+def _options(args: argparse.Namespace) -> Options:
+    return Options(
+        args.queues, args.processes, args.burst, args.grace, args.health_file, args.max_jobs, args.max_memory
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--app", metavar="MODULE:ATTRIBUTE", help="the app whose tasks to run (default: $REDISQ_APP)")
     parser.add_argument("--url", help="the server (default: the app's own, $REDISQ_URL)")
     parser.add_argument("--processes", type=_count, default=1, metavar="N", help="child processes (default: 1)")
+    parser.add_argument(
+        "--max-jobs", type=_large_count, metavar="N", help="replace a child process that has run N jobs"
+    )
+    parser.add_argument(
+        "--max-memory", type=_large_count, metavar="MIB", help="replace a child process that is larger than this"
+    )
     parser.add_argument("--burst", action="store_true", help="exit when nothing is queued")
     parser.add_argument(
         "--lease", type=_seconds, metavar="SECONDS", help="after which a lost worker's jobs run again (default: 30)"
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--grace", type=_seconds, default=30.0, metavar="SECONDS", help="for running jobs at a stop (default: 30)"
     )
     parser.add_argument("--health-file", type=_writable, metavar="FILE", help="touched while all is well, for --check")
+    parser.add_argument("--reload", action="store_true", help="for development: restart when the code changes")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--version", action="version", version=f"redisq {__version__}")
@@ -96,10 +98,14 @@ def _queues(text: str) -> list[str]:
     return names
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 to 1000, not {text!r}")
+def _count(text: str, most: int = 1000) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:20]) <= most:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to {most}, not {text!r}")
     return int(text)
+
+
+def _large_count(text: str) -> int:
+    return _count(text, most=1_000_000_000)
 
 
 def _seconds(text: str) -> float:
@@ -116,14 +122,6 @@ def _writable(text: str) -> str:
     if not os.access(os.path.dirname(os.path.abspath(text)), os.W_OK) or os.path.isdir(text):
         raise argparse.ArgumentTypeError(f"not a file that can be written: {text}")
     return text
-
-
-def _log_to_stderr(log_format: str, level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        JSONFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
-    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def _fail(message: str) -> int:

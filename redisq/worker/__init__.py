@@ -11,5 +11,13 @@ orders.py      which running job is to stop
 aftermath.py   what is told the server for a child that cannot
 ticker.py      has the ticks of the timetable enqueued
 health.py      a file that tells whether all is well
+signals.py     what a supervisor is asked by signals
+pauses.py      how long the next child has to wait
+notify.py      what systemd is told
+titles.py      what ps shows
+eviction.py    a warning of a server that deletes jobs
+recycling.py   which children are to be replaced
+rolling.py     SIGHUP: the code as it now is, without a gap
+reload.py      SIGHUP whenever the code changes
 supervisor.py  processes, signals, leases, time limits
 """

@@ -14,9 +14,9 @@ from typing import NamedTuple
 #: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most)
 _RECORD = struct.Struct("=QddH194s")
 #: Words of 8 bytes.
-_FLAG, _STOP, _BEAT, _SEQUENCE = range(4)
-_RECORD_AT = 32
-_SIZE = 256
+_FLAG, _STOP, _BEAT, _SEQUENCE, _JOBS = range(5)
+_RECORD_AT = 40
+_SIZE = 264
 #: So often a record is read that is just being written. A child that was killed in the middle never ends writing.
 _TRIES = 1000
 
@@ -57,6 +57,14 @@ class Slot:
         """The job that runs, or None."""
         record = self._read()
         return record if record.job_id else None
+
+    def ran(self, jobs: int) -> None:
+        """The child has run so many more jobs."""
+        self._words[_JOBS] += jobs
+
+    def jobs(self) -> int:
+        """How many the child has run in its life."""
+        return self._words[_JOBS]
 
     def beat(self) -> None:
         """The server has answered a call of the child."""

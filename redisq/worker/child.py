@@ -129,6 +129,7 @@ class Child:
         self._slot.idle()
         self._revoked = self._slot.revoked()  # after that: whoever revokes now sees that this batch has ended
         self._slot.clear()
+        self._slot.ran(count)
         if count:
             self._pace.note(count, time.perf_counter() - began)
         return batch.take()

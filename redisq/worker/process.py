@@ -20,7 +20,8 @@ STOP_GRACE = 5.0
 class Process:
     """A forked child.
 
-    `doomed`: the job for whose sake it was killed. `stopping`: the job that was asked to stop, and until when.
+    `doomed`: the job for whose sake it was killed. `stopping`: the job that was asked to stop, and until when. `worn`:
+    another is to take its place; `leaving`: and it was told to end.
     """
 
     def __init__(self, worker: str, slot: Slot, pid: int) -> None:
@@ -31,6 +32,8 @@ class Process:
         self.doomed: Running | None = None
         self.stopping: tuple[Running, float] | None = None
         self.released = 0
+        self.worn = False
+        self.leaving = False
 
     @classmethod
     def fork(cls, worker: str, main: Callable[[Slot], int]) -> Process:
@@ -49,6 +52,11 @@ class Process:
         finally:
             logging.shutdown()
             os._exit(code)  # not sys.exit: what the supervisor was doing must not be unwound here
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has claimed, or waited to, at least once."""
+        return self.slot.last_beat() > 0
 
     def exit_code(self) -> int | None:
         """None while it runs; negative is the signal that ended it."""

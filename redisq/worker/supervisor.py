@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import select
-import signal
-import socket
 import time
 from collections.abc import Sequence
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -29,10 +25,17 @@ from ..urls import redact
 from .aftermath import Aftermath
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
+from .eviction import warn_of_eviction
 from .health import Health
+from .notify import Notifier
 from .orders import Orders
+from .pauses import Pauses
 from .process import Process
+from .recycling import Recycling
+from .rolling import NOTHING, Handover, Rolling
+from .signals import Signals
 from .ticker import Ticker
+from .titles import entitle
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +43,16 @@ log = logging.getLogger(__name__)
 TICK = 0.1
 #: Seconds after which the supervisor gives back what waits behind a job, if the child's guard could not.
 GUARD_TIME = 1.0
-#: Seconds of a short life; after many of them in a row, the next child has to wait, longer and longer.
-SHORT_LIFE = 1.0
-MANY_SHORT_LIVES = 5
-LONGEST_PAUSE = 5.0
 #: Seconds without a sign of life after which a child that runs no job is stuck: far more than a block and a time-out.
 DEAF_TIME = 15.0
+#: The exit code of a worker that could not go on.
+FAILED = 1
 
 
 class Options(msgspec.Struct, frozen=True):
     """What a worker is asked to do. `queues` in the order of their priority; `grace` in seconds.
 
-    `health_file`: see health.py.
+    `health_file`: see health.py. `max_jobs`, and `max_memory` in MiB: of one child, see recycling.py.
     """
 
     queues: Sequence[str]
@@ -59,12 +60,14 @@ class Options(msgspec.Struct, frozen=True):
     burst: bool = False
     grace: float = 30.0
     health_file: str | None = None
+    max_jobs: int | None = None
+    max_memory: int | None = None
 
 
 class Supervisor:
     """Runs a worker until it is told to stop, or, in a burst, until nothing is queued."""
 
-    def __init__(self, app: RedisQ, options: Options) -> None:
+    def __init__(self, app: RedisQ, options: Options, handover: Handover = NOTHING) -> None:
         self._app = app
         self._settings = app.settings
         self._options = options
@@ -77,36 +80,43 @@ class Supervisor:
         self._renew_at = 0.0
         self._away_at = 0.0
         self._health = Health(options.health_file) if options.health_file else None
-        self._short_lives = 0
+        self._pauses = Pauses()
         self._warned = False
-        self._stops = 0
+        self._signals = Signals()
         self._orders = Orders(app.settings, self._sources)
         served = [] if options.burst else [entry for entry in app.crons.values() if entry.queue in options.queues]
         self._ticker = Ticker(app.settings, served)
+        self._recycling = Recycling(options.max_jobs, options.max_memory)
+        self._notifier = Notifier(os.environ)
+        self._rolling = Rolling(handover, self._signals, self._notifier)
+        self._told_ready = False
 
     def run(self) -> int:
         """The exit code."""
-        self._woken, self._wake = socket.socketpair()
-        self._woken.setblocking(False)
-        self._wake.setblocking(False)
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, _ignore)
+        entitle("supervisor", self._options.queues)
+        self._signals.listen()
+        relieved = False
         try:
-            while not self._stops and (self._children or self._wanted):
+            while not self._signals.stops and not relieved and (self._children or self._wanted):
                 self._start()
                 self._tick()
+                self._wanted += self._recycling.look(self._children, self._options.processes)
+                relieved = self._rolling.step(not self._wanted and all(child.serves for child in self._children))
             self._stop()
+            if relieved:
+                self._rolling.execute()
+            while not self._rolling.over():
+                self._tick()
         finally:
             for child in self._children:  # only if something unforeseen was raised
                 child.kill()
-        return 0
+        log.info("worker.stopped")
+        return 0 if self._signals.stops or not relieved else FAILED
 
     # Starting
 
     def _start(self) -> None:
-        while self._wanted and time.monotonic() >= self._start_at and not self._stops:
+        while self._wanted and time.monotonic() >= self._start_at and not self._signals.stops:
             worker = worker_name()
             try:
                 self._call(registration(self._settings, self._sources, worker))
@@ -115,48 +125,27 @@ class Supervisor:
                 self._report_away(error)
                 return
             self._delays = reconnect_delays(longest=2.0)
-            self._warn_of_eviction()
+            if not self._warned:
+                self._warned = True
+                warn_of_eviction(self._call)
             self._children.append(Process.fork(worker, partial(self._main, worker)))
             self._wanted -= 1
             log.info("worker.started worker=%s queues=%s", worker, ",".join(self._options.queues))
 
-    def _warn_of_eviction(self) -> None:
-        """A server that evicts keys when it is full deletes jobs."""
-        if self._warned:
-            return
-        self._warned = True
-        try:
-            memory = self._call([("INFO", "memory")])[0].decode()
-        except RedisQError as error:
-            log.debug("server.policy_unknown error=%s", error)
-            return
-        policy = memory.partition("maxmemory_policy:")[2].split("\r")[0]
-        if policy not in ("", "noeviction"):
-            log.warning(
-                "server.evicts policy=%s: when it is full it DELETES JOBS; set maxmemory-policy noeviction", policy
-            )
-
     def _main(self, worker: str, slot: Slot) -> int:
         """In the child."""
-        signal.set_wakeup_fd(-1)
+        self._signals.leave()
         self._orders.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._woken.close()
-        self._wake.close()
+        entitle("child", self._options.queues)
         child = Child(self._app, self._sources, worker, slot, self._options.burst)
-        if self._stops:  # the signal came before the child's own handler was in place
+        if self._signals.stops:  # the signal came before the child's own handler was in place
             child.stop()
         return child.run()
 
     # Watching
 
     def _tick(self) -> None:
-        select.select([self._woken], [], [], TICK)
-        try:
-            while self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
+        self._signals.wait(TICK)
         for child in list(self._children):
             code = child.exit_code()
             if code is not None:
@@ -167,8 +156,17 @@ class Supervisor:
         self._aftermath.send()
         self._renew()
         self._obey()
-        if not self._stops:
+        if not self._signals.stops:
             self._ticker.look()
+        self._rolling.pass_on()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Those who watch over this worker hear how it is."""
+        if not self._told_ready and any(child.serves for child in self._children):
+            self._told_ready = True
+            self._notifier.send("READY=1")
+        self._notifier.beat()
         if self._health and all(child.silent_for() < DEAF_TIME for child in self._children) and not self._wanted:
             self._health.note()
 
@@ -228,34 +226,27 @@ class Supervisor:
         running = child.slot.running()
         late = running if running is not None and running == child.doomed and running.over_limit else None
         blamed = ""
-        if child.doomed is None and running is not None and not self._stops:
+        if child.doomed is None and running is not None and not self._signals.stops:
             blamed = running.job_id
             log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, blamed)
-        elif code not in (DONE, LEASE_LOST) and late is None and not self._stops:
+        elif code not in (DONE, LEASE_LOST) and late is None and not self._signals.stops:
             log.warning("worker.ended worker=%s code=%d", child.worker, code)
         self._aftermath.give_back(child.worker, blamed, late)
-        if not self._stops and not (self._options.burst and code == DONE):
+        if not self._signals.stops and not child.worn and not (self._options.burst and code == DONE):
             self._wanted += 1
-            self._start_at = time.monotonic() + self._pause(child)
+            self._start_at = time.monotonic() + self._pauses.after(time.monotonic() - child.started)
         child.slot.close()
-
-    def _pause(self, child: Process) -> float:
-        """Seconds until another child starts: none, unless one after the other ends as soon as it has begun."""
-        lived = time.monotonic() - child.started
-        self._short_lives = 0 if lived > SHORT_LIFE else self._short_lives + 1
-        over = self._short_lives - MANY_SHORT_LIVES
-        return min(0.1 * 2.0 ** min(over, 10), LONGEST_PAUSE) if over > 0 else 0.0
 
     def _stop(self) -> None:
         """Let children finish what they run, for `grace` seconds or until a second signal; then end them."""
-        if self._stops:
+        if self._signals.stops:
             log.info("worker.stopping processes=%d grace=%gs", len(self._children), self._options.grace)
+            self._notifier.send("STOPPING=1")
         for child in self._children:
             child.terminate()
         deadline = time.monotonic() + self._options.grace
-        while self._children and self._stops < 2 and time.monotonic() < deadline:
+        while self._children and self._signals.stops < 2 and time.monotonic() < deadline:
             self._tick()
-        self._stops = max(self._stops, 1)
         for child in self._children:
             child.kill()
         for child in self._children:
@@ -263,7 +254,6 @@ class Supervisor:
             self._aftermath.give_back(child.worker)
         self._children = []
         self._aftermath.send()
-        log.info("worker.stopped")
 
     # Within
 
@@ -274,10 +264,3 @@ class Supervisor:
     def _report_away(self, error: Exception) -> None:
         self._away_at = time.monotonic()
         log.warning("server.away url=%s error=%s", redact(self._settings.server.url), error)
-
-    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stops += 1
-
-
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    """The wake-up socket has it."""

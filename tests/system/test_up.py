@@ -27,7 +27,13 @@ from tests.waiting import alive, wait_until
 SLOW = 60.0  # seconds: for whatever a busy machine may need, never for what it is expected to
 PROGRAM = "import sys; from redisq_api.cli import main; sys.exit(main())"
 PS = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
-PARTS = {"api": "gunicorn", "relay": "redisq_api.cli", "worker": "redisq.cli", "keeper": "keeper.py"}
+#: What their command lines contain; setproctitle changes the worker's a moment after its start.
+PARTS = {
+    "api": ("gunicorn",),
+    "relay": ("redisq_api.cli",),
+    "worker": ("redisq.cli", "redisq-worker:"),
+    "keeper": ("keeper.py",),
+}
 
 
 class Up:
@@ -86,7 +92,7 @@ class Up:
         """Its process id, or 0 while it does not run."""
         if name == "server":
             return next((pid for pid, command in self.look().items() if "valkey-server" in command.split()[0]), 0)
-        return next((pid for pid, command in self.look().items() if PARTS[name] in command), 0)
+        return next((pid for pid, command in self.look().items() if any(word in command for word in PARTS[name])), 0)
 
     def children(self, parent: int) -> list[int]:
         listing = subprocess.run(PS, capture_output=True, text=True, check=True)

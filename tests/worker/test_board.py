@@ -119,3 +119,14 @@ def test_the_parent_reads_whole_records_while_the_child_writes(slot: Slot) -> No
     finally:
         os.waitpid(pid, 0)
     assert slot.running().number == 60_001
+
+
+def test_jobs_are_counted_over_the_life_of_a_child() -> None:
+    slot = Slot()
+    assert slot.jobs() == 0
+    slot.start(b"q.a", 0.0)
+    slot.ran(3)
+    slot.ran(500)
+    assert slot.jobs() == 503
+    assert slot.running() is not None
+    slot.close()
