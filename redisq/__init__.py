@@ -36,6 +36,7 @@ from .feed import Feed
 from .finding import load_app
 from .job import Job
 from .settings import Retention
+from .survey import HeldJob, WorkerInfo
 from .task import Task
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ __all__ = [
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
+    "HeldJob",
     "InvalidName",
     "InvalidOption",
     "InvalidURL",
@@ -76,6 +78,7 @@ __all__ = [
     "TaskNameTaken",
     "UnknownTask",
     "WaitTimeout",
+    "WorkerInfo",
     "current_job",
     "load_app",
 ]

@@ -3,64 +3,49 @@
 from __future__ import annotations
 
 import argparse
-import json
+import io
+import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, keys
-from .app import RedisQ
-from .commands import cron
-from .doctor import Doctor
+from . import __version__
+from .commands import acting, completion, cron, doctor, enqueueing, jobs, overview, queues, top
+from .commands.shared import DONE, FAILED, WRONG_USAGE, NotDone, WrongUsage, say
 from .errors import RedisQError
 
-FAILED = 1
+#: In the order in which help lists them.
+GROUPS = (overview, top, jobs, enqueueing, acting, queues, cron, doctor, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 failed, 2 wrong usage."""
     args = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a character is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(args.run(args))
-    except RedisQError as error:
-        print(f"redisq: {error}", file=sys.stderr)
+    except WrongUsage as error:
+        say(str(error))
+        return WRONG_USAGE
+    except (RedisQError, NotDone) as error:
+        say(str(error))
         return FAILED
-
-
-def doctor(args: argparse.Namespace) -> int:
-    """Find and mend what is not right, a line for each."""
-    app = RedisQ(args.url, namespace=args.namespace, patience=3.0)
-    names = args.queues or sorted(app.queue_names())
-    found = 0
-    for name in names:
-        for finding in Doctor(app.settings, name, args.dry_run).run():
-            found += 1
-            print(json.dumps(finding._asdict()) if args.json else finding, flush=True)
-    if not args.json:
-        verb = "to mend (a dry run: nothing was done)" if args.dry_run else "mended"
-        print(f"{len(names)} queues looked over, {found} {verb}")
-    return 0
+    except BrokenPipeError:  # who reads has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisq", description="Looks after queues.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"redisq {__version__}")
+    parser.set_defaults(root=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("doctor", help="find and mend what is not right", description=doctor.__doc__)
-    command.add_argument("--queues", type=_queues, metavar="HIGH,LOW", help="default: all")
-    command.add_argument("--dry-run", action="store_true", help="only tell")
-    command.add_argument("--json", action="store_true", help="one JSON object a line")
-    command.add_argument("--url", help="the server (default: $REDISQ_URL)")
-    command.add_argument("--namespace", default="redisq", help="what all keys begin with (default: %(default)s)")
-    command.set_defaults(run=doctor)
-    cron.add(commands)
+    for group in GROUPS:
+        group.add(commands)
     return parser
-
-
-def _queues(text: str) -> list[str]:
-    try:
-        return [keys.check_name(name) for name in text.split(",")]
-    except RedisQError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ STATUSES = {
     b"f": "failed",
     b"c": "cancelled",
 }
+#: Of the longest number that is read; a time of so many is still in the calendar.
+_DIGITS = 14
 UNFINISHED = frozenset({"queued", "scheduled", "running"})
 
 _options_encoder = msgspec.json.Encoder()
@@ -130,18 +132,18 @@ class Job:
     @property
     def attempt(self) -> int:
         """1 on the first run; crashes and releases do not raise it."""
-        return int(self._fields.get(b"a", 0)) + 1
+        return _number(self._fields.get(b"a")) + 1
 
     @property
     def progress(self) -> dict[str, int] | None:
         """{"done": n, "total": m}, or None."""
         done, slash, total = self._fields.get(b"p", b"").partition(b"/")
-        return {"done": int(done), "total": int(total)} if slash else None
+        return {"done": _number(done), "total": _number(total)} if slash else None
 
     @property
     def token(self) -> int:
         """The fencing token of its last delivery."""
-        return fencing_token(int(self._fields.get(b"e", 0)), int(self._fields.get(b"d", 0)))
+        return fencing_token(_number(self._fields.get(b"e")), _number(self._fields.get(b"d")))
 
     @property
     def created_at(self) -> datetime | None:
@@ -235,5 +237,10 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+def _number(data: bytes | None) -> int:
+    """0 for what is none: a record that hands have spoilt is shown as far as it can be read."""
+    return int(data) if data and data.isdigit() and len(data) <= _DIGITS else 0
+
+
 def _time(ms: bytes | None) -> datetime | None:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC) if ms else None
+    return datetime.fromtimestamp(number / 1000, UTC) if (number := _number(ms)) else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 import msgspec
 import redis
 
-from . import keys
+from . import bulk, keys
 from .claimed import Claimed
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
@@ -19,13 +21,17 @@ from .job import STATUSES, UNFINISHED, Job, as_hash
 from .options import NO_OPTIONS, CallOptions
 from .policy import Limit, check_concurrency, parse_rate
 from .producer import NewJob, Producer
-from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, PURGE, REVIVE, Script
+from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
 from .settings import Settings
+from .survey import Survey, WorkerInfo
 
 #: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
 Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[str, Any], Mapping[str, Any]]
 
+#: Ids in one look: few at first, since few may be wanted.
+_FIRST_PAGE = 20
 _PAGE = 200
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 def queue_names(settings: Settings) -> set[str]:
@@ -79,6 +85,15 @@ class Queue:
             raise InvalidOption(f"limit: a whole number from 0 on, not {limit!r}")
         return islice(self._jobs(status), limit)
 
+    def oldest(self) -> Job | None:
+        """The job that is next among those that wait; None if nothing waits. As long as the queue may be, one look."""
+        oldest = Survey(self._settings).queues([self.name])[0].oldest
+        return None if oldest is None else self.find([oldest.partition(".")[2]])[0]
+
+    def workers(self) -> list[WorkerInfo]:
+        """The workers that are registered with it, and what they hold."""
+        return Survey(self._settings).workers([self.name])
+
     def fetch(self, local_id: str) -> Job:
         """The job as it is now; JobNotFound. Its id comes without the queue's name."""
         job = self.find([local_id])[0]
@@ -128,11 +143,7 @@ class Queue:
 
     def purge(self) -> int:
         """Cancel all jobs that wait or are scheduled. Answers how many."""
-        total, seen = 0, 1
-        while seen:
-            cancelled, seen = map(int, self._run(PURGE, *self._settings.retention.ended_args))
-            total += cancelled
-        return total
+        return sum(portion.done for portion in bulk.purge(self._settings, self.name))
 
     def limit(self, rate: str | None = None, concurrency: int | None = None) -> None:
         """How many of the queue's jobs may start in a time ("3/s", "100/min") and run at once, over all workers, from
@@ -207,30 +218,34 @@ class Queue:
         return int(seconds) + int(microseconds) / 1e6 >= job.expires_at.timestamp()
 
     def _jobs(self, status: str | None) -> Iterator[Job]:
-        for page in self._id_pages(status):
-            for job in self.find(page):
+        places = [self._jobs_in(place, status) for place in self._places(status)]
+        yield from heapq.merge(*places, key=_age, reverse=True)
+
+    def _jobs_in(self, place: tuple[str, str], status: str | None) -> Iterator[Job]:
+        command, key = place
+        start, size = 0, _FIRST_PAGE
+        while page := self._call([(command, key, start, start + size - 1)])[0]:
+            for job in self.find([entry.decode("utf-8", "backslashreplace") for entry in page]):
                 if job is not None and status in (None, job.status):
                     yield job
+            start, size = start + size, _PAGE
 
-    def _id_pages(self, status: str | None) -> Iterator[list[str]]:
-        """Ids that may have this status, by place, in pages."""
+    def _places(self, status: str | None) -> list[tuple[str, str]]:
+        """Where jobs with this status may be: how to read each place, the newest first."""
         workers = self._call([("ZRANGE", self._key("workers"), 0, -1)])[0] if status in (None, "running") else []
-        places: list[tuple[str, str, str]] = [
-            ("running", "LRANGE", self._key("claimed", worker.decode())) for worker in workers
-        ] + [
+        places = [("running", "LRANGE", self._key("claimed", worker.decode())) for worker in workers] + [
             ("queued", "LRANGE", self._key("pending")),
             ("queued", "LRANGE", self._key("suspects")),
             ("scheduled", "ZREVRANGE", self._key("scheduled")),
             ("failed", "ZREVRANGE", self._key("dead")),
-            ("succeeded", "LRANGE", self._key("ended")),
-            ("cancelled", "LRANGE", self._key("ended")),
+            ("ended", "LRANGE", self._key("ended")),
         ]
-        for place, command, key in places:
-            if place == (status or place) and (status, place) != (None, "cancelled"):
-                start = 0
-                while page := self._call([(command, key, start, start + _PAGE - 1)])[0]:
-                    yield [entry.decode("utf-8", "backslashreplace") for entry in page]
-                    start += _PAGE
+        place = "ended" if status in ("succeeded", "cancelled") else status
+        return [(command, key) for name, command, key in places if place in (None, name)]
+
+
+def _age(job: Job) -> datetime:
+    return job.created_at or _LONG_AGO
 
 
 class BoundQueue:

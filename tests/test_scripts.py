@@ -113,6 +113,8 @@ def test_scripts_stay_in_one_slot_on_a_server_in_cluster_mode(new_server: Callab
     for delivery in iter(lambda: queue.claim(timeout=0.0), None):
         delivery.nack("bad", retry_in=0.0)
     assert queue.counts() == {"scheduled": 2, "queued": 0, "running": 0, "failed": 4}
+    assert queue.oldest() is None
+    assert [worker.held for worker in queue.workers()] == [0]
     app.job("high.b").cancel()
     app.job("high.c").retry()
     app.job("high.d").delete()

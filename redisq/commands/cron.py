@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ..app import RedisQ
 from ..cron import CronEntry
 from ..errors import CronNotFound
+from .output import as_json, safe, show_json, show_table
+from .shared import add_command, open_app
 
-#: Seconds for which a command waits for a server that does not answer.
-PATIENCE = 3.0
 HEADERS = ("NAME", "QUEUE", "TASK", "SCHEDULE", "LAST", "NEXT", "STATE")
 
 
@@ -21,37 +19,28 @@ def add(commands: Any) -> None:
     """The parsers of the group."""
     parser = commands.add_parser("cron", help="the timetable", description=__doc__, allow_abbrev=False)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    _add(actions, "list", show, "list the entries: their schedules, last and next ticks")
+    add_command(actions, "list", show, "list the entries: their schedules, last and next ticks")
     for name, run, help in (
         ("pause", pause, "let an entry start no job until it is resumed"),
         ("resume", resume, "let it go on with its next tick"),
         ("run", run_now, "enqueue a job of an entry now"),
         ("forget", forget, "delete what is kept of an entry that is gone from the code"),
     ):
-        action = _add(actions, name, run, help)
+        action = add_command(actions, name, run, help)
         action.add_argument("name", metavar="NAME")
         action.add_argument("--queue", help="if entries of several queues have this name")
-
-
-def _add(actions: Any, name: str, run: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=help, description=run.__doc__, allow_abbrev=False)
-    parser.add_argument("--url", help="the server (default: $REDISQ_URL)")
-    parser.add_argument("--namespace", default="redisq", help="what all keys begin with (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def show(args: argparse.Namespace) -> int:
     """List the entries that workers have declared, with their last and next ticks (UTC). Overdue is one to whose ticks
     nobody sees: no worker runs on its queue, or its code is gone.
     """
-    entries = _entries(_app(args))
+    entries = _entries(open_app(args))
     if args.json:
         for entry in entries:
-            print(json.dumps(_record(entry)))
+            show_json(_record(entry))
     elif entries:
-        _print_table([HEADERS, *map(_row, entries)])
+        show_table(HEADERS, map(_row, entries))
     else:
         print("no entries: no worker that has any was ever started")
     return 0
@@ -70,7 +59,7 @@ def resume(args: argparse.Namespace) -> int:
 def run_now(args: argparse.Namespace) -> int:
     """Enqueue a job of an entry now, beside its ticks, also while it is paused. Prints the job's id."""
     job = _find(args).run()
-    print(json.dumps({"id": job.id}) if args.json else job.id)
+    print(as_json({"id": job.id}) if args.json else job.id)
     return 0
 
 
@@ -78,12 +67,8 @@ def forget(args: argparse.Namespace) -> int:
     """Delete what is kept of an entry. If a worker still has it in its code, it begins anew."""
     entry = _find(args)
     entry.forget()
-    print(json.dumps({"name": entry.name, "queue": entry.queue}) if args.json else f"{entry.name}: forgotten")
+    print(as_json({"name": entry.name, "queue": entry.queue}) if args.json else f"{safe(entry.name)}: forgotten")
     return 0
-
-
-def _app(args: argparse.Namespace) -> RedisQ:
-    return RedisQ(args.url, namespace=args.namespace, patience=PATIENCE)
 
 
 def _entries(app: RedisQ) -> list[CronEntry]:
@@ -91,7 +76,7 @@ def _entries(app: RedisQ) -> list[CronEntry]:
 
 
 def _find(args: argparse.Namespace) -> CronEntry:
-    app = _app(args)
+    app = open_app(args)
     if args.queue is not None:
         return app.timetable(args.queue).find(args.name)
     found = [entry for entry in _entries(app) if entry.name == args.name]
@@ -104,7 +89,10 @@ def _find(args: argparse.Namespace) -> CronEntry:
 
 
 def _tell(args: argparse.Namespace, entry: CronEntry) -> int:
-    print(json.dumps(_record(entry)) if args.json else f"{entry.name}: {_state(entry) or 'goes on'}")
+    if args.json:
+        show_json(_record(entry))
+    else:
+        print(f"{safe(entry.name)}: {_state(entry) or 'goes on'}")
     return 0
 
 
@@ -125,11 +113,3 @@ def _state(entry: CronEntry) -> str:
 
 def _time(moment: datetime | None) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    # what stands in Redis may have been written by anybody: nothing of it is to be obeyed by a terminal
-    cells = [["".join(c if c.isprintable() else "?" for c in cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,91 @@
+"""What is done to many jobs of a queue: in portions, so that nobody has to hold all of them.
+
+Each function is a generator. Nothing happens before the first portion is asked for, and what a portion tells has been
+done. ServerUnavailable, ServerRefused: the portions before it stay done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from . import keys
+from .connection import evalsha
+from .endpoint import Command
+from .scripts import CANCEL, PURGE, REVIVE, Script
+from .settings import Settings
+
+#: Jobs in one portion: each is answered with all that it carries.
+PORTION = 100
+
+
+class Portion(NamedTuple):
+    """`done`: jobs to which it was done, of the entries that were `seen`."""
+
+    done: int
+    seen: int
+
+
+def purge(settings: Settings, queue: str) -> Iterator[Portion]:
+    """Cancel all jobs that wait or are scheduled."""
+    place = _Place(settings, queue)
+    command = evalsha(PURGE, [place.base], settings.retention.ended_args)
+    while True:
+        done, seen = map(int, place.ask([command])[0])
+        if not seen:
+            return
+        yield Portion(done, seen)
+
+
+def stop_running(settings: Settings, queue: str) -> Iterator[Portion]:
+    """Ask the jobs that run, or that a worker has claimed to run them next, to stop."""
+    place = _Place(settings, queue)
+    for worker in place.ask([("ZRANGE", place.key("workers"), 0, -1)])[0]:
+        ids = place.ask([("LRANGE", place.key("claimed") + worker, 0, -1)])[0]
+        for start in range(0, len(ids), PORTION):
+            jobs = place.act(CANCEL, ids[start : start + PORTION], *settings.retention.ended_args)
+            yield Portion(sum(job.get(b"m") == b"1" for job in jobs), len(jobs))
+
+
+def revive(settings: Settings, queue: str, task: str | None = None) -> Iterator[Portion]:
+    """Queue all dead letters again (of one task, if it is named), but for those that come while this goes on."""
+    place = _Place(settings, queue)
+    dead = place.key("dead")
+    seconds, microseconds = map(int, place.ask([("TIME",)])[0])
+    last, low, skip = seconds * 1000 + microseconds // 1000, "-inf", 0
+    while True:
+        flat = place.ask([("ZRANGEBYSCORE", dead, low, last, "WITHSCORES", "LIMIT", skip, PORTION)])[0]
+        if not flat:
+            return
+        ids, scores = flat[::2], flat[1::2]
+        chosen = ids if task is None else place.of_task(ids, task)
+        jobs = place.act(REVIVE, chosen)
+        revived = {local_id for local_id, job in zip(chosen, jobs, strict=True) if job.get(b"s") != b"f"}
+        yield Portion(len(revived), len(ids))
+        # those that stay are passed over: the next portion begins at the last score, behind them
+        end = scores[-1].decode()
+        stay = sum(score == scores[-1] and i not in revived for i, score in zip(ids, scores, strict=True))
+        low, skip = end, stay + (skip if end == low else 0)
+
+
+class _Place:
+    """The keys of one queue, and calls to where they are."""
+
+    def __init__(self, settings: Settings, queue: str) -> None:
+        self.base = keys.queue_base(settings.namespace, keys.check_name(queue))
+        self._settings = settings
+
+    def key(self, name: str) -> bytes:
+        return f"{self.base}{keys.NAMES[name]}".encode()
+
+    def ask(self, commands: Sequence[Command]) -> list[Any]:
+        return self._settings.server.shard(self.base).ask(commands, self._settings.patience) if commands else []
+
+    def act(self, script: Script, ids: Sequence[bytes], *args: Any) -> list[dict[bytes, bytes]]:
+        """What a script that takes one id answers of each: the job's fields as they then are."""
+        replies = self.ask([evalsha(script, [self.base], (local_id, *args)) for local_id in ids])
+        return [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in replies]
+
+    def of_task(self, ids: Sequence[bytes], task: str) -> list[bytes]:
+        found = self.ask([("HGET", self.key("job") + local_id, "t") for local_id in ids])
+        return [local_id for local_id, name in zip(ids, found, strict=True) if name == task.encode()]

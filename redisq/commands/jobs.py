@@ -1,0 +1,136 @@
+"""redisq jobs, redisq job: jobs to look at."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain, islice
+
+import msgspec
+
+from ..app import RedisQ
+from ..job import STATUSES, Job
+from ..record import Record, record
+from .output import as_json, duration, job_record, moment, safe, show_json, show_table
+from .shared import DONE, Commands, add_command, job_id, open_app, queue_name, say, task_name, whole_number
+
+#: Jobs of a queue that are looked through for those of one task.
+LOOKED_THROUGH = 10_000
+LONGEST_CELL = 60
+
+
+def add(commands: Commands) -> None:
+    parser = add_command(commands, "jobs", jobs, "list jobs, the newest first")
+    parser.add_argument("--queue", type=queue_name, help="default: all")
+    parser.add_argument("--status", choices=tuple(STATUSES.values()), help="default: any")
+    parser.add_argument("--task", type=task_name, help="only calls of this task")
+    parser.add_argument("--limit", type=whole_number, default=20, help="at most so many (default: %(default)s)")
+
+    parser = add_command(commands, "job", job, "all about one job")
+    parser.add_argument("id", type=job_id, metavar="ID", help="QUEUE.ID")
+
+
+def jobs(args: argparse.Namespace) -> int:
+    """List jobs, the newest first."""
+    app = open_app(args)
+    names = [args.queue] if args.queue else sorted(app.queue_names())
+    listed = [_listed(app, name, args) for name in names]
+    found = islice(heapq.merge(*listed, key=_created, reverse=True), args.limit)
+    if args.json:
+        for one in found:
+            show_json(job_record(one))
+        return DONE
+    rows = [
+        (
+            one.id,
+            safe(one.task or "-", LONGEST_CELL),
+            one.status,
+            one.attempt,
+            moment(one.created_at) or "-",
+            _note(one),
+        )
+        for one in found
+    ]
+    if rows:
+        show_table(("ID", "TASK", "STATUS", "ATTEMPT", "CREATED", "NOTE"), rows)
+    return DONE
+
+
+def _listed(app: RedisQ, name: str, args: argparse.Namespace) -> Iterator[Job]:
+    if args.task is None:
+        yield from app.queue(name).jobs(args.status, args.limit)
+        return
+    number = 0
+    for number, one in enumerate(app.queue(name).jobs(args.status, LOOKED_THROUGH), 1):  # noqa: B007
+        if one.task == args.task:
+            yield one
+    if number == LOOKED_THROUGH:
+        say(f"{name}: only the newest {LOOKED_THROUGH} jobs were looked through")
+
+
+def _created(one: Job) -> datetime:
+    return one.created_at or datetime.fromtimestamp(0, UTC)
+
+
+def _to_second(time: datetime | None) -> str:
+    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _note(one: Job) -> str:
+    if one.status == "running" and one.progress:
+        return f"{one.progress['done']}/{one.progress['total']}"
+    return safe(one.error.strip().rpartition("\n")[2], LONGEST_CELL) if one.error else ""
+
+
+def job(args: argparse.Namespace) -> int:
+    """Show all that is known about one job."""
+    app = open_app(args)
+    found = app.job(args.id)
+    more = record(app.settings, args.id)
+    if args.json:
+        show_json(job_record(found) | msgspec.to_builtins(more))
+        return DONE
+    for name, text in chain(_lines(found), _more_lines(more)):
+        first, *rest = text.split("\n")
+        print(f"{name:10} {safe(first)}")
+        for line in rest:
+            print(f"{'':10} {safe(line)}")
+    return DONE
+
+
+def _lines(one: Job) -> Iterator[tuple[str, str]]:
+    yield "id", one.id
+    yield "status", one.status
+    if one.task is None:
+        yield "payload", as_json(one.payload)
+    else:
+        yield "task", one.task
+        if one.status != "succeeded":
+            yield "args", as_json(one.args)
+            yield "kwargs", as_json(one.kwargs)
+    yield "attempt", str(one.attempt)
+    if one.progress:
+        yield "progress", f"{one.progress['done']}/{one.progress['total']}"
+    for name, time in (("created", one.created_at), ("started", one.started_at), ("finished", one.finished_at)):
+        if time is not None:
+            yield name, str(moment(time))
+    if one.started_at and one.finished_at:
+        yield "ran for", duration((one.finished_at - one.started_at).total_seconds())
+    if one.status == "succeeded":
+        yield "result", as_json(one.result)
+    if one.error:
+        yield "error", one.error
+
+
+def _more_lines(more: Record) -> Iterator[tuple[str, str]]:
+    if more.due_at:
+        yield "due", str(moment(more.due_at))
+    if more.asked_to_stop:
+        yield "asked", "to stop"
+    for name in ("worker", "deliveries", "crashes", "postponed", "options", "feed"):
+        if value := getattr(more, name):
+            yield name, str(value)
+    if more.kept_for is not None:
+        yield "kept for", duration(more.kept_for)

@@ -1,0 +1,102 @@
+"""redisq info, redisq workers: what there is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from ..serverinfo import ServerInfo, server_info
+from ..survey import QueueInfo, Survey, WorkerInfo
+from ..urls import redact
+from .output import duration, safe, show_json, show_table, size
+from .shared import DONE, Commands, add_command, open_app, queue_name, say
+
+#: What takes two looks, and what `top` is for.
+_NOT_TOLD = ("in_rate", "out_rate", "failure_rate", "waits")
+
+
+def add(commands: Commands) -> None:
+    parser = add_command(commands, "info", info, "queues, and the server that they are on")
+    parser.add_argument("queues", type=queue_name, nargs="*", metavar="QUEUE", help="default: all")
+    parser = add_command(commands, "workers", workers, "workers, and what they hold")
+    parser.add_argument("--queue", type=queue_name, help="only those that are registered with it (default: with any)")
+
+
+def info(args: argparse.Namespace) -> int:
+    """Show the queues: jobs by status, the oldest that waits, workers; and the server: memory, disk, what it evicts."""
+    app = open_app(args)
+    server = server_info(app.settings)
+    queues = Survey(app.settings).queues(args.queues or sorted(app.queue_names()))
+    if args.json:
+        show_json({"server": _server_record(server, app.settings.server.url)})
+        for queue in queues:
+            known = msgspec.to_builtins(queue)
+            show_json({name: value for name, value in known.items() if name not in _NOT_TOLD})
+        return DONE
+    _print_server(server, app.settings.server.url)
+    print()
+    if queues:
+        headers = ("QUEUE", "QUEUED", "SCHEDULED", "RUNNING", "FAILED", "WORKERS", "OLDEST", "STATE")
+        show_table(headers, [_row(queue) for queue in queues])
+    else:
+        print("no queues: nothing was ever enqueued")
+    for queue in queues:
+        if queue.trouble:
+            say(f"{queue.name}: {queue.trouble}; redisq doctor --queues {queue.name} may mend it")
+    return DONE
+
+
+def workers(args: argparse.Namespace) -> int:
+    """Show the workers: where each runs, its queues, what is left of its lease, how many jobs it holds."""
+    app = open_app(args)
+    found = Survey(app.settings).workers([args.queue] if args.queue else sorted(app.queue_names()))
+    if args.json:
+        for worker in found:
+            show_json(_worker_record(worker))
+    elif found:
+        rows = [
+            (w.name, w.host, w.pid or "-", ",".join(w.queues), duration(w.lease_left), w.held, _first(w)) for w in found
+        ]
+        show_table(("WORKER", "HOST", "PID", "QUEUES", "LEASE LEFT", "JOBS", "RUNS"), rows)
+    else:
+        print("no workers")
+    return DONE
+
+
+def _row(queue: QueueInfo) -> tuple[object, ...]:
+    state = "unreadable" if queue.trouble else "paused" if queue.paused else "-"
+    counts = queue.queued, queue.scheduled, queue.running, queue.failed, queue.workers
+    shown = ["-"] * len(counts) if queue.trouble else counts
+    return queue.name, *shown, duration(queue.oldest_age), state
+
+
+def _first(worker: WorkerInfo) -> str:
+    if not worker.jobs:
+        return "-"
+    job = worker.jobs[0]
+    return f"{job.id} ({job.task or 'no task'}, {duration(job.held_for)})"
+
+
+def _worker_record(worker: WorkerInfo) -> dict[str, Any]:
+    return {"name": worker.name, "host": worker.host, "pid": worker.pid, **msgspec.to_builtins(worker)}
+
+
+def _server_record(server: ServerInfo, url: str) -> dict[str, Any]:
+    return {"url": redact(url), **msgspec.to_builtins(server), "warnings": server.warnings()}
+
+
+def _print_server(server: ServerInfo, url: str) -> None:
+    memory = size(server.memory) + (f" of {size(server.memory_limit)}" if server.memory_limit else ", without a limit")
+    snapshots = {None: "unknown", True: "yes", False: "no"}[server.snapshots]
+    lines = {
+        "server": f"{redact(url)}  {server.version}, {server.role}, up {duration(server.uptime)}",
+        "clients": f"{server.clients}, replicas {server.replicas}",
+        "memory": f"{memory}; when full: {server.evicts or 'unknown'}",
+        "disk": f"append-only file: {f'fsync {server.fsync}' if server.fsync else 'no'}; snapshots: {snapshots}",
+    }
+    for name, text in lines.items():
+        print(f"{name:8} {safe(text)}")
+    for text in server.warnings():
+        print(f"WARNING  {safe(text)}")
