@@ -59,6 +59,7 @@ class Definition(msgspec.Struct, frozen=True):
     jitter: int
     body: bytes
     options: CallOptions
+    hooks: bytes = b""
 
     def mark(self) -> str:
         """Tells its schedule from others that the entry had, or has in another version of the code."""
@@ -67,7 +68,7 @@ class Definition(msgspec.Struct, frozen=True):
     def job(self, tick: int) -> NewJob:
         """The one job of this tick: its id says which."""
         job_id = f"cron.{self.name}.{_moment(tick):%Y%m%dT%H%M%SZ}"
-        return NewJob(job_id, self.task, self.body, msgspec.structs.replace(self.options, job_id=job_id))
+        return NewJob(job_id, self.task, self.body, msgspec.structs.replace(self.options, job_id=job_id), self.hooks)
 
     def declaring(self, settings: Settings) -> Command:
         """The command that makes it known; {the server's time, its latest tick}."""
@@ -79,7 +80,7 @@ class Definition(msgspec.Struct, frozen=True):
         args: list[Any] = [self.name, self.mark(), settings.retention.feed]
         for tick in ticks:
             job = self.job(tick)
-            description = spec(job, encode(job.task, job.body, job.options))
+            description = spec(job, encode(job.task, job.body, job.options, job.hooks))
             # from the id: whichever worker enqueues it, it comes at the same time
             description[1] = tick + self.jitter * zlib.crc32(job.local_id.encode()) // 2**32
             args += [tick, *description]
@@ -117,7 +118,11 @@ def define(
         raise InvalidOption(f"args, kwargs: a sequence and a mapping, not {args!r:.100} and {kwargs!r:.100}")
     body = codec.encode([args, dict(kwargs or {})])
     queue = keys.check_name(own_queue if queue is None else queue)
-    return Definition(name, queue, task, schedule, catch_up, int(jitter * 1000), body, call)
+    new = NewJob.make(task, body, call).under_policy(args, kwargs or {})
+    if new.unique is not None:
+        raise InvalidOption("unique: not of a timetable's jobs; concurrency=1 lets no two of them run at once")
+    call = msgspec.structs.replace(call, policy=None)
+    return Definition(name, queue, task, schedule, catch_up, int(jitter * 1000), body, call, new.hooks)
 
 
 class Timetable:
@@ -155,7 +160,7 @@ class Timetable:
         self._call(evalsha(HOLD, [self._queue.base], (name, on, *self._settings.retention.ended_args)))
 
     def enqueue(self, definition: Definition) -> Job:
-        new = NewJob.make(definition.task, definition.body, definition.options)
+        new = NewJob.make(definition.task, definition.body, definition.options)._replace(hooks=definition.hooks)
         return BoundQueue(self._queue, definition.options).send([new])[0]
 
     def forget(self, name: str) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -44,8 +44,8 @@ class Policy(msgspec.Struct, frozen=True):
 
     limit: str | None = None
     concurrency: int | None = None
-    key: str | Callable[..., Any] | None = None
-    unique: bool | str | Callable[..., Any] = False
+    key: Any = None  # not said to be a function: options are also read from JSON, where none can be
+    unique: Any = False
     unique_until: str | float = "finished"
     replace: bool = False
 
