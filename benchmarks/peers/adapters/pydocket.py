@@ -1,0 +1,53 @@
+"""Docket, whose distribution is pydocket."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from docket import Docket
+
+from . import URL, jobs, option
+
+
+async def noop() -> None:
+    jobs.noop()
+
+
+async def stamp(sent: int) -> None:
+    jobs.stamp(sent)
+
+
+async def double(number: int) -> int:
+    return jobs.double(number)
+
+
+async def nap(number: int) -> None:
+    await jobs.async_nap(number)
+
+
+tasks = [noop, stamp, double, nap]
+by_name = {task.__name__: task for task in tasks}
+
+
+@asynccontextmanager
+async def connected():
+    global docket
+    async with Docket(name="bench", url=URL, execution_ttl=timedelta(seconds=option("execution_ttl", 900))) as docket:
+        for task in tasks:
+            docket.register(task)
+        yield
+
+
+async def send(job, *args):
+    return await docket.add(by_name[job])(*args)
+
+
+async def bulk(job, calls):
+    await docket.add_many([docket.call(by_name[job])(*args) for args in calls])
+
+
+if option("execution_ttl") != 0:
+
+    async def call(job, *args):
+        return await (await send(job, *args)).get_result(timeout=timedelta(seconds=10))
