@@ -9,8 +9,9 @@ from adapters import jobs
 from turns import START_TIMEOUT, Figures, Turn
 
 JOBS = 200
-#: Seconds that the second worker is given from the kill on, and those after the last job in which one may still come twice.
+#: Seconds that the second worker is given from the kill on.
 CAP = 120.0
+#: Seconds after the last job in which one may still come twice.
 AFTER = 10.0
 #: Seconds for which a job has run, at least, when the worker is killed: it is in the middle of one.
 INSIDE = jobs.NAP / 4

@@ -96,7 +96,7 @@ def kill(sessions: set[int]) -> None:
 
 
 class Share:
-    """Which part of all processor time went to others since this was made: to other processes, or away from the machine."""
+    """Which part of all processor time went to others since this was made: other processes, or other machines."""
 
     def __init__(self) -> None:
         self._before = _machine()

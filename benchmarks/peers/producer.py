@@ -1,6 +1,7 @@
-"""The side that sends, in the peer's own environment: `producer.py PEER STEPS`, a JSON list of lists: a step and its numbers.
+"""The side that sends, in the peer's own environment: `producer.py PEER STEPS`.
 
-It prints a JSON list with what each step measured. A step that the library has no call for measures nothing.
+STEPS is a JSON list of lists, of a step and its arguments. It prints a JSON list with what each step measured. A step
+that the library has no call for measures nothing.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Steps:
             if time.monotonic() > end and number > 1:
                 break
         delays = [(started - sent) / 1000 for sent, started in jobs.read(MARKS)[before:]]
-        return {"p50_us": statistics.median(delays), "p99_us": statistics.quantiles(delays, n=100, method="inclusive")[98]}
+        p99 = statistics.quantiles(delays, n=100, method="inclusive")[98]
+        return {"p50_us": statistics.median(delays), "p99_us": p99}
 
     async def results(self, seconds: float) -> dict[str, float]:
         """One after the other: enqueue, and wait for the result."""

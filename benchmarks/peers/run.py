@@ -1,15 +1,15 @@
 """redisq beside its peers, each with its safest and its fastest documented settings, and beside bare clients of Redis.
 
-All variants take their turn in each round, each with a server of its own. `--save` keeps this in benchmarks/results/, in
-`peers.json`, or with `--crash` in `peers-crash.json`:
+All variants take their turn in each round, each with a server of its own. `--save` keeps this in benchmarks/results/,
+in `peers.json`, or with `--crash` in `peers-crash.json`:
 
 benchmark, when, commit, machine, server, python
     "peers" or "peers-crash"; the time, the checkout, the machine in general terms, the server's and Python's versions
 versions
     by peer: its version and its client's
 rounds
-    a list of what was measured: `peer`, `variant`, `settings` (safest, fastest, default), `note` (the settings in words;
-    first whether results are kept), `workload`, `round` (from 1), `figures`, `load` (the machine's when the turn began),
+    a list of what was measured: `peer`, `variant`, `settings` (safest, fastest, default), `note` (them in words,
+    first whether results are kept), `workload`, `round` (from 1), `figures`, `load` (the machine's as the turn began),
     `foreign` (the share of all processor time in the turn, 0 to 1, that went to others)
 failed
     the same without figures, with `error`: what a peer did not do
@@ -21,7 +21,8 @@ limits     per_s, client_us, server_us: the same by bare clients, peer "limits"
 enqueue    per_s: one by one, acknowledged
 bulk       per_s: 1,000 a call, acknowledged, in whatever way the library has for that
 memory     bytes of the server per waiting no-op job; in the first round only, as it does not vary
-latency    p50_us, p99_us: from before the call to the job's first line, on a worker that is idle, on two queues if it can
+latency    p50_us, p99_us: from before the call to the job's first line, on a worker that is idle, on two queues if it
+           can be
 results    per_s, p50_us: enqueue and wait for the result, one after the other
 footprint  rss_mb, pss_mb, import_ms: the worker's processes together; processor time of importing the library
 crash      done, twice, restarted, lost (jobs of 200), last_s: see crash.py

@@ -67,7 +67,7 @@ class Turn:
     def start_worker(self) -> None:
         names = {"url": self.server.url, "port": self.server.port}
         for copy in range(self.variant.copies):
-            name, *arguments = (word.format(**names, copy=copy) for word in self.variant.worker)
+            name, *arguments = (word.format(**names, copy=copy) for word in self.variant.command)
             self.worker.start([program(self.home, self.variant.peer, name), *arguments])
 
     def produce(self, *producers: list[list[Any]]) -> list[list[Figures]]:
@@ -75,11 +75,17 @@ class Turn:
         python = program(self.home, self.variant.peer, "python")
         running = [
             subprocess.Popen(
-                [python, "producer.py", self.variant.peer, json.dumps(steps)], cwd=HERE, env=self._environment,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                [python, "producer.py", self.variant.peer, json.dumps(steps)],
+                cwd=HERE,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
             )
             for steps in producers
-        ]  # fmt: skip
+        ]
         for process in running:
             self._guard.watch(process.pid)
         try:
@@ -89,9 +95,15 @@ class Turn:
             for process in running:
                 process.wait()
 
+    def started(self) -> int:
+        """How many marks the jobs have made."""
+        return jobs.count(self.marks)
+
     def wait_marks(self, count: int, timeout: float) -> None:
         """Until so many jobs have said that they started."""
-        self.wait(lambda: jobs.count(self.marks) >= count, timeout, lambda: f"{jobs.count(self.marks)} of {count} marks")
+        self.wait(
+            lambda: jobs.count(self.marks) >= count, timeout, lambda: f"{jobs.count(self.marks)} of {count} marks"
+        )
 
     def wait(self, condition: Callable[[], bool], timeout: float, what: Callable[[], str]) -> None:
         end = time.monotonic() + timeout
@@ -136,7 +148,7 @@ def drain(turn: Turn) -> Figures:
     count -= count % FILLERS
     turn.start_worker()
     turn.wait_marks(1, START_TIMEOUT)
-    seen, client, server = jobs.count(turn.marks), turn.worker.cpu(), turn.server.cpu()
+    seen, client, server = turn.started(), turn.worker.cpu(), turn.server.cpu()
     turn.wait_marks(count, DRAIN_TIMEOUT)
     client, server = turn.worker.cpu() - client, turn.server.cpu() - server
     times = sorted(when for _, when in jobs.read(turn.marks)[:count])
@@ -168,7 +180,8 @@ def idle(turn: Turn, workloads: set[str]) -> dict[str, Figures]:
 
 def import_time(turn: Turn) -> float:
     """Milliseconds of processor time that importing the peer takes in a process of its own; the least of three."""
-    code = f"import time; began = time.process_time(); import {turn.variant.imported}; print(time.process_time() - began)"
+    module = turn.variant.module or turn.variant.peer
+    code = f"import time; began = time.process_time(); import {module}; print(time.process_time() - began)"
     command = [program(turn.home, turn.variant.peer, "python"), "-c", code]
     times = [subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout for _ in range(3)]
     return min(map(float, times)) * 1000

@@ -1,8 +1,8 @@
 """One module per peer: how a job is sent, and the app that the peer's own worker command loads.
 
-A module has `send(job, *args)`, which returns when the server has acknowledged the job, and where the library can do it
-`bulk(job, calls)`, `call(job, *args)` (the result) and `connected()` (an asynchronous context around all of these). They
-are plain functions or coroutine functions. `job` names a function of `jobs.py`.
+A module has `send(job, *args)`, which returns when the server has acknowledged the job, and where the library can do
+it `bulk(job, calls)`, `call(job, *args)` (the result) and `connected()` (an asynchronous context around all of these).
+They are plain functions or coroutine functions. `job` names a function of `jobs.py`.
 """
 
 from __future__ import annotations

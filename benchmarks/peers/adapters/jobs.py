@@ -1,7 +1,7 @@
 """What the jobs do, the same for every peer.
 
-A job says that it ran with a record at the end of a file: one write of 16 bytes, which neither threads nor processes can
-tear, costs two microseconds, and leaves the server alone.
+A job says that it ran with a record at the end of a file: one write of 16 bytes, which neither threads nor processes
+can tear, costs two microseconds, and leaves the server alone.
 """
 
 from __future__ import annotations

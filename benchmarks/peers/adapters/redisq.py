@@ -14,8 +14,8 @@ tasks = {
 }
 
 
-# When the library has a client for asyncio: the same functions as coroutines, chosen by an option of a variant that takes
-# part in enqueue and bulk.
+# When the library has a client for asyncio: the same functions as coroutines, chosen by an option of a variant that
+# takes part in enqueue and bulk.
 def send(job, *args):
     return tasks[job].enqueue(*args)
 
