@@ -30,7 +30,7 @@ def crash(turn: Turn) -> Figures:
     killed = time.monotonic_ns()
     turn.start_worker()
     end = time.monotonic() + CAP
-    while time.monotonic() < end:
+    while time.monotonic() < end and not turn.worker.ended():
         time.sleep(0.1)
         if len(_done(turn)) == JOBS:
             end = min(end, time.monotonic() + AFTER)

@@ -27,6 +27,10 @@ class Guard:
         self._process.stdin.write(f"{session}\n")
         self._process.stdin.flush()
 
+    def end(self) -> None:
+        """Kill them now."""
+        self._process.communicate()
+
 
 class Group:
     """Commands that are started, measured and killed together, with all that they start in turn."""

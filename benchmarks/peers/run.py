@@ -38,10 +38,12 @@ import platform
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +75,10 @@ def main() -> int:
     guard = Guard()
     data = _head(args)
     for number in range(1, args.rounds + 1):
-        with ThreadPoolExecutor(TOGETHER if args.crash else 1) as pool:
-            for rows in pool.map(partial(take_turn, args, guard, number), *zip(*_turns(args, number), strict=True)):
-                for row in rows:
-                    data["failed" if "error" in row else "rounds"].append(row)
-                print("F" if any("error" in row for row in rows) else ".", end="", file=sys.stderr, flush=True)
+        for rows in _round(args, guard, number):
+            for row in rows:
+                data["failed" if "error" in row else "rounds"].append(row)
+            print("F" if any("error" in row for row in rows) else ".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         if args.save:
             args.save.parent.mkdir(exist_ok=True)
@@ -101,6 +102,20 @@ def _head(args: argparse.Namespace) -> dict[str, Any]:
         "rounds": [],
         "failed": [],
     }
+
+
+def _round(args: argparse.Namespace, guard: Guard, number: int) -> Iterator[list[Row]]:
+    """What each turn of this round gave, as it ends."""
+    turns = partial(take_turn, args, guard, number)
+    if not args.crash:
+        yield from starmap(turns, _turns(args, number))
+        return
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        try:
+            yield from pool.map(turns, *zip(*_turns(args, number), strict=True))
+        except BaseException:
+            guard.end()  # or the pool would wait for its turns
+            raise
 
 
 def take_turn(args: argparse.Namespace, guard: Guard, number: int, variant: Variant, workloads: set[str]) -> list[Row]:
