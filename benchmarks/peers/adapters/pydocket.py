@@ -1,11 +1,12 @@
-"""Docket, whose distribution is pydocket."""
+"""Docket, whose distribution is pydocket. As a script this is a worker with options that its command does not have."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from docket import Docket
+from docket import Docket, Worker
 
 from . import URL, jobs, option
 
@@ -51,3 +52,16 @@ if option("execution_ttl") != 0:
 
     async def call(job, *args):
         return await (await send(job, *args)).get_result(timeout=timedelta(seconds=10))
+
+
+async def main():
+    interval = timedelta(milliseconds=option("check_ms", 250))
+    async with (
+        connected(),
+        Worker(docket, concurrency=option("concurrency"), minimum_check_interval=interval) as worker,
+    ):
+        await worker.run_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
