@@ -63,10 +63,11 @@ class Group:
         """Megabytes: what each process has resident, summed, and with what they share split between them."""
         sums = {"Rss:": 0, "Pss:": 0}
         for pid, _ in self._stats():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                name, *value = line.split()
-                if name in sums:
-                    sums[name] += int(value[0])
+            with suppress(FileNotFoundError, ProcessLookupError):
+                for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                    name, *value = line.split()
+                    if name in sums:
+                        sums[name] += int(value[0])
         return sums["Rss:"] / 1024, sums["Pss:"] / 1024
 
     def kill(self) -> None:

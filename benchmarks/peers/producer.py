@@ -20,8 +20,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from adapters import PORT, jobs
-from resp import Resp
+from adapters import jobs
 
 BATCH = 1000
 #: Seconds for one job to start, or for the worker to be there.
@@ -68,13 +67,6 @@ class Steps:
             await self.bulk("noop", calls)
             sent += BATCH
         return {"per_s": sent / (now - began)}
-
-    async def memory(self, count: int) -> dict[str, float]:
-        server = Resp(PORT)
-        await self.send("noop")
-        before = _used(server)
-        await self.fill("noop", 0, count)
-        return {"bytes": (_used(server) - before) / count}
 
     async def warm(self, count: int) -> dict[str, float]:
         """The worker is there, and has run some jobs."""
@@ -123,11 +115,6 @@ async def _started(count: int) -> None:
         if time.monotonic() > end:
             raise SystemExit(f"{jobs.count(MARKS)} of {count} jobs started within {TIMEOUT} s")
         await asyncio.sleep(PAUSE)
-
-
-def _used(server: Resp) -> int:
-    lines = server("INFO", "memory").decode().splitlines()
-    return next(int(line.partition(":")[2]) for line in lines if line.startswith("used_memory:"))
 
 
 def _coroutine(function: Callable[..., Any] | None) -> Callable[..., Any] | None:

@@ -28,7 +28,7 @@ LATENCY = 3.0
 RESULTS = 1.0
 #: Jobs.
 LATENCY_JOBS = 150
-MEMORY_JOBS = 2000
+MEMORY_JOBS = 4000
 WARM_JOBS = 20
 #: Producers that fill a queue before it is drained.
 FILLERS = 2
@@ -159,10 +159,23 @@ def drain(turn: Turn) -> Figures:
 
 
 def send(turn: Turn, workloads: set[str]) -> dict[str, Figures]:
-    """What needs no worker. Memory comes first, while the server is empty."""
-    steps = {"memory": ["memory", MEMORY_JOBS], "enqueue": ["enqueue", ENQUEUE], "bulk": ["many", ENQUEUE]}
+    """What needs no worker."""
+    figures = {"memory": memory(turn)} if "memory" in workloads else {}
+    steps = {"enqueue": ["enqueue", ENQUEUE], "bulk": ["many", ENQUEUE]}
     chosen = {name: step for name, step in steps.items() if name in workloads}
-    return dict(zip(chosen, turn.produce(list(chosen.values()))[0], strict=True))
+    return figures | dict(zip(chosen, turn.produce(list(chosen.values()))[0], strict=True))
+
+
+def memory(turn: Turn) -> Figures:
+    """Of jobs that come to others, when their producer is gone: neither scripts nor buffers of clients count."""
+
+    def used(jobs: int) -> int:
+        turn.produce([["fill", "noop", 0, jobs]])
+        turn.wait(lambda: turn.server.info()["connected_clients"] == "1", START_TIMEOUT, lambda: "the producer stays")
+        return int(turn.server.info()["used_memory"])
+
+    before = used(MEMORY_JOBS // 4)
+    return {"bytes": (used(MEMORY_JOBS) - before) / MEMORY_JOBS}
 
 
 def idle(turn: Turn, workloads: set[str]) -> dict[str, Figures]:
