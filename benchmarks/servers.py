@@ -38,9 +38,14 @@ class Server:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self._directory, "save": "", "appendonly": "no"}
         options["unixsocket"] = self._socket = f"{self._directory}/socket"
         arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self._process = subprocess.Popen([path, *arguments], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([path, *arguments], stdout=subprocess.DEVNULL, start_new_session=True)
         self.control = self._connect()
         self.version = f"{kind} {self.info().get(f'{kind}_version')}"
+
+    @property
+    def pid(self) -> int:
+        """Of its process, which has a session of its own."""
+        return self._process.pid
 
     @property
     def url(self) -> str:

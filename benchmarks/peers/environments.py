@@ -1,0 +1,48 @@
+"""An environment per peer, from the pinned files in requirements/; redisq's has this checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parent.parent
+
+_VERSIONS = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+
+
+def install(home: Path, peer: str) -> None:
+    """Make it, or bring it up to date with its file."""
+    folder = home / peer
+    if not (folder / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    what = ["-r", HERE / "requirements" / f"{peer}.txt"]
+    if peer == "redisq":
+        what += ["--editable", CHECKOUT]
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *what], check=True)
+
+
+def program(home: Path, peer: str, name: str) -> str:
+    """A command of the peer's environment."""
+    path = home / peer / "bin" / name
+    if not path.exists():
+        raise SystemExit(f"{peer}: {name} is not installed under {home}; run.py --install installs it")
+    return str(path)
+
+
+def environment(home: Path, peer: str) -> dict[str, str]:
+    """What its programs find in the environment, besides what the run tells them."""
+    search = os.pathsep.join([str(home / peer / "bin"), os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": search, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
+
+
+def versions(home: Path, peer: str) -> str:
+    """The peer's, and its client's."""
+    command = [program(home, peer, "python"), "-c", _VERSIONS]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    names = ["redisq-jobs" if peer == "redisq" else peer, "taskiq-redis", "redis", "coredis", "hiredis"]
+    return ", ".join(f"{name} {found[name]}" for name in names if name in found)
