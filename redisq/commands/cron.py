@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from typing import Any
 
 from ..app import RedisQ
 from ..cron import CronEntry
 from ..errors import CronNotFound
-from .output import as_json, safe, show_json, show_table
-from .shared import add_command, open_app
+from .output import moment, safe, show_json, show_table
+from .shared import DONE, Commands, add_command, open_app, queue_name
 
 HEADERS = ("NAME", "QUEUE", "TASK", "SCHEDULE", "LAST", "NEXT", "STATE")
 
 
-def add(commands: Any) -> None:
+def add(commands: Commands) -> None:
     """The parsers of the group."""
     parser = commands.add_parser("cron", help="the timetable", description=__doc__, allow_abbrev=False)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
@@ -28,7 +27,7 @@ def add(commands: Any) -> None:
     ):
         action = add_command(actions, name, run, help)
         action.add_argument("name", metavar="NAME")
-        action.add_argument("--queue", help="if entries of several queues have this name")
+        action.add_argument("--queue", type=queue_name, help="if entries of several queues have this name")
 
 
 def show(args: argparse.Namespace) -> int:
@@ -40,10 +39,10 @@ def show(args: argparse.Namespace) -> int:
         for entry in entries:
             show_json(_record(entry))
     elif entries:
-        show_table(HEADERS, map(_row, entries))
+        show_table(HEADERS, [_row(entry) for entry in entries])
     else:
         print("no entries: no worker that has any was ever started")
-    return 0
+    return DONE
 
 
 def pause(args: argparse.Namespace) -> int:
@@ -59,16 +58,22 @@ def resume(args: argparse.Namespace) -> int:
 def run_now(args: argparse.Namespace) -> int:
     """Enqueue a job of an entry now, beside its ticks, also while it is paused. Prints the job's id."""
     job = _find(args).run()
-    print(as_json({"id": job.id}) if args.json else job.id)
-    return 0
+    if args.json:
+        show_json({"id": job.id})
+    else:
+        print(safe(job.id))
+    return DONE
 
 
 def forget(args: argparse.Namespace) -> int:
     """Delete what is kept of an entry. If a worker still has it in its code, it begins anew."""
     entry = _find(args)
     entry.forget()
-    print(as_json({"name": entry.name, "queue": entry.queue}) if args.json else f"{safe(entry.name)}: forgotten")
-    return 0
+    if args.json:
+        show_json({"name": entry.name, "queue": entry.queue})
+    else:
+        print(f"{safe(entry.name)}: forgotten")
+    return DONE
 
 
 def _entries(app: RedisQ) -> list[CronEntry]:
@@ -93,23 +98,21 @@ def _tell(args: argparse.Namespace, entry: CronEntry) -> int:
         show_json(_record(entry))
     else:
         print(f"{safe(entry.name)}: {_state(entry) or 'goes on'}")
-    return 0
+    return DONE
 
 
 def _record(entry: CronEntry) -> dict[str, Any]:
     names = ("name", "queue", "task", "schedule", "catch_up", "paused", "overdue", "last_job")
     times = {"last": entry.last, "next": entry.next}
-    return {name: getattr(entry, name) for name in names} | {name: _time(time) for name, time in times.items()}
+    return {name: getattr(entry, name) for name in names} | {
+        name: moment(time, "seconds") for name, time in times.items()
+    }
 
 
 def _row(entry: CronEntry) -> tuple[str, ...]:
-    last, upcoming = _time(entry.last) or "-", _time(entry.next) or "-"
+    last, upcoming = moment(entry.last, "seconds") or "-", moment(entry.next, "seconds") or "-"
     return entry.name, entry.queue, entry.task, entry.schedule, last, upcoming, _state(entry)
 
 
 def _state(entry: CronEntry) -> str:
     return "paused" if entry.paused else "overdue" if entry.overdue else ""
-
-
-def _time(moment: datetime | None) -> str | None:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else None

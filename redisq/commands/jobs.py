@@ -48,7 +48,7 @@ def jobs(args: argparse.Namespace) -> int:
             safe(one.task or "-", LONGEST_CELL),
             one.status,
             one.attempt,
-            moment(one.created_at) or "-",
+            moment(one.created_at, "seconds") or "-",
             _note(one),
         )
         for one in found
@@ -72,10 +72,6 @@ def _listed(app: RedisQ, name: str, args: argparse.Namespace) -> Iterator[Job]:
 
 def _created(one: Job) -> datetime:
     return one.created_at or datetime.fromtimestamp(0, UTC)
-
-
-def _to_second(time: datetime | None) -> str:
-    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _note(one: Job) -> str:

@@ -111,6 +111,6 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
-def moment(time: datetime | None) -> str | None:
+def moment(time: datetime | None, timespec: str = "milliseconds") -> str | None:
     """RFC 3339, in UTC."""
-    return None if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if time is None else time.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -30,6 +30,7 @@ def test_jobs_are_listed_the_newest_first(call: Call, client: redis.Redis) -> No
     assert ids(call, "--limit", "0") == []
     rows = call("jobs").out.splitlines()
     assert [row.split()[:3] for row in rows[1:]] == [[f"q.{name}", "t", name] for name in reversed(STATES)]
+    assert {row.split()[4] for row in rows[1:]} == {"2023-11-14T22:13:20Z"}
 
 
 @pytest.mark.parametrize("status", STATES)

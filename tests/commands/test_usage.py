@@ -68,6 +68,9 @@ HERE = Path(__file__).parent.parent.parent
         "top --interval 0",
         "top --interval nan",
         "top --json",
+        "cron",
+        "cron pause",
+        "cron pause morning --queue a.b",
         "top a.b --once",
         "completion",
         "completion tcsh",
@@ -102,6 +105,7 @@ def test_what_was_typed_is_not_obeyed_when_it_is_told(call: Call, words: tuple[s
         "pause q",
         "resume q",
         "doctor",
+        "cron list",
         "top --once",
     ],
 )
