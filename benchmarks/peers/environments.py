@@ -41,8 +41,9 @@ def environment(home: Path, peer: str) -> dict[str, str]:
 
 
 def versions(home: Path, peer: str) -> str:
-    """The peer's, and its client's."""
+    """The peer's, and in brackets its client's."""
     command = [program(home, peer, "python"), "-c", _VERSIONS]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    names = ["redisq-jobs" if peer == "redisq" else peer, "taskiq-redis", "redis", "coredis", "hiredis"]
-    return ", ".join(f"{name} {found[name]}" for name in names if name in found)
+    own = {"redisq": "redisq-jobs", "limits": "redis"}.get(peer, peer)
+    others = [name for name in ("taskiq-redis", "redis", "coredis", "hiredis") if name in found and name != own]
+    return f"{found[own]} ({', '.join(f'{name} {found[name]}' for name in others)})"

@@ -6,7 +6,7 @@ in `peers.json`, or with `--crash` in `peers-crash.json`:
 benchmark, when, commit, machine, server, python
     "peers" or "peers-crash"; the time, the checkout, the machine in general terms, the server's and Python's versions
 versions
-    by peer: its version and its client's
+    by peer: its version, and in brackets its client's
 rounds
     a list of what was measured: `peer`, `variant`, `settings` (safest, fastest, default), `note` (them in words,
     first whether results are kept), `workload`, `round` (from 1), `figures`, `load` (the machine's as the turn began),
