@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.servers import KINDS, Server, chosen, version
 
 
 def pytest_configure() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # workers that are started under nohup do not hear it, as they should
     try:
         chosen(os.environ)
     except LookupError as error:
