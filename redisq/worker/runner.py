@@ -26,7 +26,7 @@ class Stopped(BaseException):
 
 
 class Runner:
-    """Runs an app's jobs, one at a time, in the thread that calls it."""
+    """Runs an app's jobs, one at a time, in the thread that calls it; or has the parts of that for who runs several."""
 
     def __init__(self, app: RedisQ, worker: str) -> None:
         self._app = app
@@ -48,6 +48,30 @@ class Runner:
 
     def run(self, job: Claimed, options: RunOptions) -> Settlement:
         """Whatever the job does, short of ending the process, comes back as a settlement."""
+        call = self.prepare(job)
+        if isinstance(call, Settlement):
+            return call
+        current, task, is_async = call
+        token = enter(current)
+        try:
+            self._running, self._asked = True, False
+            args, kwargs = current.args, current.kwargs
+            result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
+            self._running = False
+        except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
+            return verdict.cancelled(job) if self._asked else self.failed(job, error, options)
+        finally:
+            self._running = False
+            leave(token)
+        return self.succeeded(job, result, options, current)
+
+    def is_async(self, job: Claimed) -> bool:
+        """Whether it is to be awaited."""
+        known = self._known.get(job.task or b"")
+        return known is not None and known[1]
+
+    def prepare(self, job: Claimed) -> tuple[CurrentJob, Task[Any, Any], bool] | Settlement:
+        """What to call, and whether to await it; or what becomes of a job that cannot be called."""
         if int(job.version) > WIRE:
             return _postponed(verdict.postponed_as_newer(job))
         known = self._known.get(job.task or b"")
@@ -57,21 +81,15 @@ class Runner:
             args, kwargs = self._arguments(job)
         except ValueError as error:
             return verdict.dead(job, f"its arguments cannot be read: {error}")
-        current = CurrentJob(self._app.settings, self._worker, job, args, kwargs)
-        task, is_async = known
-        token = enter(current)
-        try:
-            self._running, self._asked = True, False
-            result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
-            self._running = False
-        except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            if self._asked:
-                return verdict.cancelled(job)
-            log.info("job.failed id=%s task=%s attempt=%d", job.full_id, task.name, job.attempt, exc_info=error)
-            return verdict.failed(job, describe(error), options)
-        finally:
-            self._running = False
-            leave(token)
+        return CurrentJob(self._app.settings, self._worker, job, args, kwargs), *known
+
+    def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
+        """The job has raised this."""
+        log.info("job.failed id=%s task=%s attempt=%d", job.full_id, job.task_name, job.attempt, exc_info=error)
+        return verdict.failed(job, describe(error), options)
+
+    def succeeded(self, job: Claimed, result: Any, options: RunOptions, current: CurrentJob) -> Settlement:
+        """The job has returned this."""
         try:
             return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
         except Exception as error:  # a user's codec, or a result that lies about what it is, may raise anything
