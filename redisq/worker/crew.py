@@ -161,6 +161,7 @@ class Crew:
             if log.isEnabledFor(logging.DEBUG):
                 _log(stint, settlement)
         self._alone = self._alone and self._held
+        self._slot.ran(len(settled))
         return settled
 
     # Jobs that begin

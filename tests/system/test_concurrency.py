@@ -386,6 +386,19 @@ def test_an_idle_worker_stops_at_once(start: Start, redis_url: str, arguments: t
     assert "Traceback" not in worker.log
 
 
+def test_a_child_that_has_run_enough_is_replaced_while_its_jobs_finish(
+    app: RedisQ, start: Start, history: History, redis_url: str
+) -> None:
+    jobs = [app.queue("default").enqueue("sleep_async", f"j{n}", 0.2) for n in range(20)]
+    worker = start("--concurrency", "4", "--max-jobs", "5")
+    assert [job.wait(20.0) for job in jobs] == [f"j{n}" for n in range(20)]
+    assert "worker.worn" in worker.log
+    assert len(history("start")) == 20
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(5.0) == 0
+    clean(redis_url)
+
+
 # Weights
 
 
