@@ -96,7 +96,7 @@ class Threads(Hands):
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
                 return call
-            current, task, _ = call
+            current, task = call
             enter(current)
             result = task.func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
@@ -159,7 +159,7 @@ class Loop(Hands):
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
                 return call
-            current, task, _ = call
+            current, task = call
             enter(current)
             result = await task.func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
