@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from redisq import Job, JobCancelled, JobFailed, RedisQ
+from tests.servers import Server
 from tests.system.test_worker import LEASE, Worker, clean
 from tests.waiting import alive, wait_until
 
@@ -24,9 +25,9 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
     """Starts redisq-worker with a short lease: `start("--threads", "5")`."""
     workers: list[Worker] = []
 
-    def run(*arguments: str, queues: str = "default") -> Worker:
+    def run(*arguments: str, queues: str = "default", url: str = redis_url) -> Worker:
         usual = ("--queues", queues, "--app", "tests.system.together:app", "--lease", str(LEASE))
-        workers.append(Worker(redis_url, tmp_path, len(workers), *usual, *arguments))
+        workers.append(Worker(url, tmp_path, len(workers), *usual, *arguments))
         return workers[-1]
 
     yield run
@@ -342,6 +343,43 @@ def test_a_child_without_a_supervisor_ends(app: RedisQ, start: Start, history: H
     worker.signal(signal.SIGKILL)
     pid = int(history("start")[0][2])
     wait_until(lambda: not alive(pid), 5.0)
+
+
+def test_a_server_that_dies_and_comes_back_loses_nothing(
+    new_server: Callable[..., Server], start: Start, history: History
+) -> None:
+    """Jobs end while it is away: they are settled when it is back, and none runs twice."""
+    server = new_server(appendonly="yes", appendfsync="always")
+    app = RedisQ(server.url, lease=LEASE, patience=20.0)
+    tasks = ("sleep", "sleep_async")
+    jobs = [app.queue("default").enqueue(tasks[n % 2], f"j{n}", 0.3) for n in range(30)]
+    worker = start("--threads", "4", "--concurrency", "4", "--lease", "10", url=server.url)
+    wait_until(lambda: jobs[3].refresh().status == "succeeded")
+    server.kill()
+    wait_until(lambda: "server.trouble" in worker.log)
+    server.start()
+    assert [job.wait(20.0) for job in jobs] == [f"j{n}" for n in range(30)]
+    idle = app.queue("default").enqueue("sleep", "idle", 0.0)  # a wait that was lost is begun again
+    assert idle.wait(10.0) == "idle"
+    assert len(history("start")) == 31
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(5.0) == 0
+    app.close()
+
+
+def test_a_worker_stops_while_its_server_is_away(
+    new_server: Callable[..., Server], start: Start, history: History
+) -> None:
+    server = new_server()
+    app = RedisQ(server.url, lease=LEASE)
+    app.queue("default").enqueue("sleep", "long", 60)
+    worker = start("--threads", "4", "--grace", "1", url=server.url)
+    running(history, "long")
+    server.kill()
+    wait_until(lambda: "server.away" in worker.log)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(8.0) == 0
+    app.close()
 
 
 # Stops
