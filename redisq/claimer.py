@@ -58,18 +58,10 @@ def giving_back(
 ) -> list[Command]:
     """`blamed`: full id of the job that crashed the worker, if one did; `suspects`: of those of which one did."""
     queue, _, local_id = blamed.partition(".")
-    suspected = {full_id.partition(".")[0] for full_id in suspects}
+    who = {full_id.partition(".")[0]: "?" for full_id in suspects} | {queue: local_id}
+    r = settings.retention
     return [
-        evalsha(
-            GIVE_BACK,
-            [source.base],
-            (
-                worker,
-                local_id if source.name == queue else "?" if source.name in suspected else "",
-                source.crash_limit,
-                *settings.retention.ended_args,
-            ),
-        )
+        evalsha(GIVE_BACK, [source.base], (worker, who.get(source.name, ""), source.crash_limit, *r.ended_args))
         for source in sources
     ]
 
