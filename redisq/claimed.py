@@ -37,7 +37,10 @@ class Source(NamedTuple):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A job in this worker's list: the fields that it takes to run it, as they came (see job.py)."""
+    """A job in this worker's list: the fields that it takes to run it, as they came (see job.py).
+
+    `alone`: it is suspected of crashing workers: whoever runs several jobs at once runs no other beside it.
+    """
 
     source: Source
     id: bytes
@@ -51,6 +54,7 @@ class Claimed(msgspec.Struct, frozen=True):
     postponed: bytes | None
     feed: bytes | None
     hooks: bytes | None = None
+    alone: int | None = None
 
     @property
     def full_id(self) -> str:
@@ -108,6 +112,11 @@ def failed(job: Claimed, error: str, options: RunOptions, retry_in: float | None
         return dead(job, error)
     delay = retry.backoff(job.attempt, options.backoff or 0.0) if retry_in is None else retry_in
     return Settlement(job, "r", _kept(error), int(delay * 1000))
+
+
+def late(job: Claimed, limit: float, options: RunOptions) -> Settlement:
+    """An attempt that has failed because it ran longer than `limit` seconds."""
+    return failed(job, f"timeout: it ran longer than {limit:g} s", options)
 
 
 def dead(job: Claimed, error: str) -> Settlement:

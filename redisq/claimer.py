@@ -24,6 +24,7 @@ from .ids import nonce
 from .retry import reconnect_delays
 from .scripts import CLAIM, GIVE_BACK, KEEP, REGISTER, RELEASE, RENEW, SETTLE
 from .settings import Settings
+from .weights import Weights
 
 #: The most bytes of bodies in one claim.
 CLAIM_BYTES = 1024 * 1024
@@ -52,15 +53,15 @@ def renewal(sources: Sequence[Source], workers: Sequence[str]) -> list[Command]:
     return [evalsha(RENEW, [source.base], workers) for source in sources]
 
 
-def giving_back(settings: Settings, sources: Sequence[Source], worker: str, blamed: str = "") -> list[Command]:
-    """`blamed`: full id of the job that crashed the worker, if one did."""
+def giving_back(
+    settings: Settings, sources: Sequence[Source], worker: str, blamed: str = "", suspects: Sequence[str] = ()
+) -> list[Command]:
+    """`blamed`: full id of the job that crashed the worker, if one did; `suspects`: of those of which one did."""
     queue, _, local_id = blamed.partition(".")
+    who = {full_id.partition(".")[0]: "?" for full_id in suspects} | {queue: local_id}
+    r = settings.retention
     return [
-        evalsha(
-            GIVE_BACK,
-            [source.base],
-            (worker, local_id if source.name == queue else "", source.crash_limit, *settings.retention.ended_args),
-        )
+        evalsha(GIVE_BACK, [source.base], (worker, who.get(source.name, ""), source.crash_limit, *r.ended_args))
         for source in sources
     ]
 
@@ -98,9 +99,10 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
 
 
 class Call(NamedTuple):
-    """One write: what to settle, wait, keep house and claim with."""
+    """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim."""
 
     settlements: Sequence[Settlement]
+    sources: Sequence[Source]
     number: int
     settle: list[Command]
     wait: list[Command]
@@ -119,8 +121,8 @@ class Claimer:
     out. `unregistered` holds the names of sources that no longer know this worker: its lease there had ended, and its
     jobs were taken back. `forwarding`: follow-ups wait to be sent to other queues. `held`: deliveries of this worker,
     also by other claimers. `busy_at`: when to claim again, whether or not there was a token. `posted`: what
-    has no answer yet. The sources are of one
-    slot; ShardedClaimer claims from several.
+    has no answer yet. `weights`: who decides on the order, if it is not a fixed one. The sources are of one slot;
+    ShardedClaimer claims from several.
     """
 
     #: Whether a claim that finds nothing may have left out sources that cannot be reached.
@@ -134,9 +136,11 @@ class Claimer:
         stopping: Callable[[], bool] = lambda: False,
         on_trouble: Callable[[Exception], None] = lambda error: None,
         held: dict[tuple[str, bytes], int] | None = None,
+        weights: Weights | None = None,
     ) -> None:
         self.settings = settings
         self.sources = list(sources)
+        self.weights = weights
         self.worker = worker
         self.unregistered: set[str] = set()
         self.forwarding = False
@@ -180,10 +184,10 @@ class Claimer:
         call = self._prepare(settlements, budget, block, keep)
         return self._complete(call, self.link.round_trip(call.commands))
 
-    def post(self, settlements: Sequence[Settlement], budget: int | None) -> None:
-        """Send an attempt whose answer is for `collect`: meanwhile the server works."""
+    def post(self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0) -> None:
+        """Send an attempt whose answer is for `collect`: meanwhile the server works, or waits."""
         lost = bool(self.posted) and not self.link.connected  # a new connection would not bring the earlier answers
-        call = self._prepare(settlements, budget)
+        call = self._prepare(settlements, budget, block)
         self.posted.append(call)
         try:
             if not lost:
@@ -209,8 +213,10 @@ class Claimer:
     ) -> Call:
         if budget is not None and (self._answered or self.posted):
             self._number, self._answered = self._number + 1, False
+        sources = self.sources if self.weights is None else self.weights.order(self.sources)
         settle = settling(self.settings, self.worker, settlements)
-        return Call(settlements, self._number, settle, *self._claiming(budget, block, keep, len(settlements)))
+        claim = self._claiming(sources, budget, block, keep, len(settlements))
+        return Call(settlements, sources, self._number, settle, *claim)
 
     def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
         settled, claimed = len(call.settle), len(replies) - len(call.claim)
@@ -222,7 +228,7 @@ class Claimer:
             self.drop(settlement.job)
         answers = [answer for reply in replies[:settled] for answer in reply]
         self._note_waiting(replies[settled:claimed], len(call.wait))
-        jobs = self._adopt(replies[-1]) if call.claim else []
+        jobs = self._adopt(call.sources, replies[-1]) if call.claim else []
         self._surveyed = bool(call.keep) and not jobs
         return answers, jobs
 
@@ -235,7 +241,7 @@ class Claimer:
         self.link.close()
 
     def _claiming(
-        self, budget: int | None, block: float, keep: bool, settled: int
+        self, sources: Sequence[Source], budget: int | None, block: float, keep: bool, settled: int
     ) -> tuple[list[Command], list[Command], list[Command]]:
         """What to wait with, keep house with, and claim with.
 
@@ -257,7 +263,7 @@ class Claimer:
         if not self.link.connected:
             flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
-        return wait, kept, [evalsha(CLAIM, [source.base for source in self.sources], args)]
+        return wait, kept, [evalsha(CLAIM, [source.base for source in sources], args)]
 
     def _note_waiting(self, replies: Sequence[Any], waited: int) -> None:
         """What the wait and the housekeeping said. An error there must not make the worker deaf to other queues."""
@@ -271,12 +277,12 @@ class Claimer:
             self.busy_at = time.monotonic() + (min(due) / 1000 if due else float("inf"))
             self.forwarding = any(count for _, count in kept)
 
-    def _adopt(self, answers: Sequence[Any]) -> list[Claimed]:
+    def _adopt(self, sources: Sequence[Source], answers: Sequence[Any]) -> list[Claimed]:
         """The jobs that are new to us: all of a claim's; of those that we hold, the ones whose answer was lost, and the
         ones that a server has again which lost how they were settled.
         """
         jobs: list[Claimed] = []
-        for source, answer in zip(self.sources, answers, strict=True):
+        for source, answer in zip(sources, answers, strict=True):
             if isinstance(answer, list):
                 for id_, delivery, *fields in answer:
                     if self.held.get((source.base, id_)) != int(delivery):
@@ -286,4 +292,7 @@ class Claimer:
                 self.unregistered.add(source.name)
             else:
                 self.on_trouble(ServerRefused(f"queue {source.name}: {answer.decode()}"))
+        if self.weights is not None and jobs:
+            self.weights.note(jobs)
+            jobs.sort(key=lambda job: self.sources.index(job.source))  # as `releasing` expects them to run
         return jobs

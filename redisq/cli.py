@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from . import __version__
 from .errors import AppNotFound, RedisQError
 from .finding import load_app
-from .keys import check_name
 from .logs import log_to_stderr
+from .weights import Queues
 from .worker.health import check
 from .worker.reload import follow
 from .worker.rolling import Handover
@@ -53,14 +53,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(args: argparse.Namespace) -> Options:
     return Options(
-        args.queues, args.processes, args.burst, args.grace, args.health_file, args.max_jobs, args.max_memory
+        queues=args.queues.names,
+        processes=args.processes,
+        burst=args.burst,
+        grace=args.grace,
+        health_file=args.health_file,
+        max_jobs=args.max_jobs,
+        max_memory=args.max_memory,
+        threads=args.threads,
+        concurrency=args.concurrency,
+        weights=args.queues.weights,
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="redisq-worker", description="Runs the jobs of queues.", allow_abbrev=False)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--queues", type=_queues, metavar="HIGH,LOW", help="strict priority from left to right")
+    what.add_argument(
+        "--queues",
+        type=_queues,
+        metavar="HIGH,LOW",
+        help="strict priority from left to right; HIGH:6,LOW:1 for six of seven jobs from HIGH while both have some",
+    )
     what.add_argument(
         "--check", metavar="FILE", help="only tell whether the worker that keeps FILE is well (exit 0) or not (1)"
     )
@@ -73,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-memory", type=_large_count, metavar="MIB", help="replace a child process that is larger than this"
     )
+    parser.add_argument("--threads", type=_count, default=1, metavar="N", help="plain jobs at once per child")
+    parser.add_argument("--concurrency", type=_count, default=1, metavar="N", help="async jobs at once per child")
     parser.add_argument("--burst", action="store_true", help="exit when nothing is queued")
     parser.add_argument(
         "--lease", type=_seconds, metavar="SECONDS", help="after which a lost worker's jobs run again (default: 30)"
@@ -88,14 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _queues(text: str) -> list[str]:
+def _queues(text: str) -> Queues:
     try:
-        names = [check_name(name) for name in text.split(",")]
+        return Queues.parse(text)
     except RedisQError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"a queue is named twice: {text}")
-    return names
 
 
 def _count(text: str, most: int = 1000) -> int:

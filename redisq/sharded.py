@@ -11,6 +11,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from . import keys
 from .claimed import Claimed, Settlement, Source
@@ -19,6 +20,7 @@ from .connection import LONGEST_BLOCK, PROBE_TIMEOUT, Link
 from .endpoint import LOST
 from .retry import reconnect_delays
 from .settings import Settings
+from .weights import Weights
 
 #: Seconds between two tellings: the first may have come before the wait.
 UNBLOCK_EVERY = 0.02
@@ -109,8 +111,12 @@ class Part:
         return reconnect_delays(longest=min(2.0, self.claimer.settings.lease / 12))
 
 
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
 class ShardedClaimer:
-    """As a Claimer, of sources in several slots."""
+    """As a Claimer, of sources in several slots. A wait also ends when one of the `bells` can be read."""
 
     def __init__(
         self,
@@ -119,9 +125,12 @@ class ShardedClaimer:
         stopping: Callable[[], bool],
         on_trouble: Callable[[Exception], None],
         claimers: Sequence[Claimer] = (),
+        weights: Weights | None = None,
     ) -> None:
         self.settings = settings
         self.worker = worker
+        self.bells: list[HasFileno] = []
+        self._weights = weights
         self._stopping = stopping
         self._on_trouble = on_trouble
         self._held = claimers[0].held if claimers else {}
@@ -146,7 +155,9 @@ class ShardedClaimer:
     def add(self, sources: Sequence[Source]) -> None:
         """Claim from these too; the worker is registered there."""
         for group in self.settings.server.groups(sources):
-            claimer = Claimer(self.settings, group, self.worker, self._stopping, self._on_trouble, self._held)
+            claimer = Claimer(
+                self.settings, group, self.worker, self._stopping, self._on_trouble, self._held, self._weights
+            )
             self._parts.append(Part(claimer))
 
     def exchange(
@@ -164,7 +175,7 @@ class ShardedClaimer:
             said, jobs = self._round(budget, taken, idle=waited)
             answers += said
             owing = self._owing()
-            if jobs or not (owing or (budget and self.away)):
+            if jobs or self._rung() or not (owing or (budget and self.away)):
                 return answers, jobs
             if self._stopping():
                 if not owing and not settlements:
@@ -190,7 +201,7 @@ class ShardedClaimer:
         """
         answers: list[bytes] = []
         jobs: list[Claimed] = []
-        for part in self._parts:
+        for part in self._parts if self._weights is None else self._ordered(self._weights):
             wanted = budget if budget and not jobs else 0 if part in taken else None
             if (wanted is None and not part.unsettled) or part.again_at > time.monotonic():
                 continue
@@ -202,6 +213,11 @@ class ShardedClaimer:
                 answers += said
                 jobs += found
         return answers, jobs
+
+    def _ordered(self, weights: Weights) -> list[Part]:
+        """The slot whose turn it is comes first."""
+        order = [source.name for source in weights.order(self.sources)]
+        return sorted(self._parts, key=lambda part: min(order.index(source.name) for source in part.claimer.sources))
 
     def _wait(self, seconds: float) -> set[Part]:
         """Wait for a token in any slot that can be reached. Answers the parts whose token may have been taken."""
@@ -218,12 +234,15 @@ class ShardedClaimer:
             if not parts:
                 time.sleep(seconds)
             elif not any(part.link.readable() for part in parts):
-                select.select([part.link for part in parts], [], [], seconds + PROBE_TIMEOUT)
+                select.select([*(part.link for part in parts), *self.bells], [], [], seconds + PROBE_TIMEOUT)
             return {part for part in parts if part.end_wait()}
         except BaseException:
             for part in self._parts:
                 part.link.close()
             raise
+
+    def _rung(self) -> bool:
+        return bool(self.bells) and bool(select.select(self.bells, [], [], 0)[0])
 
     def _owing(self) -> bool:
         return any(part.unsettled for part in self._parts)
@@ -238,11 +257,12 @@ def make_claimer(
     worker: str,
     stopping: Callable[[], bool],
     on_trouble: Callable[[Exception], None],
+    weights: Weights | None = None,
 ) -> Claimer | ShardedClaimer:
     """Who claims from these: one claimer if they are in one slot."""
     if len(settings.server.groups(sources)) == 1:
-        return Claimer(settings, sources, worker, stopping, on_trouble)
-    claimer = ShardedClaimer(settings, worker, stopping, on_trouble)
+        return Claimer(settings, sources, worker, stopping, on_trouble, weights=weights)
+    claimer = ShardedClaimer(settings, worker, stopping, on_trouble, weights=weights)
     claimer.add(sources)
     return claimer
 

@@ -7,7 +7,8 @@
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
 --          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
 --          its last writes, as in a failover, may hold for the worker what it has settled
--- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}
+-- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and a 1
+--          behind those if the job is to run alone
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
@@ -23,6 +24,7 @@ local function held(q, jobs)
     local job = read(q, ids[i])
     if job[1] == 'r' then
       job[1] = ids[i]
+      if (tonumber(redis.call('HGET', q .. KEY.job .. ids[i], 'q')) or 0) > 1 then job[#job + 1] = 1 end
       jobs[#jobs + 1] = job
     end
   end
@@ -44,6 +46,7 @@ local function take(q, list, most, jobs, own)
       job[1], job[2] = id, (tonumber(job[2]) or 0) + 1
       redis.call('HSET', q .. KEY.job .. id, 's', 'r', 'w', worker, 'c', now, 'd', job[2])
       jobs[#jobs + 1], mine[#mine + 1], bytes = job, id, bytes - #(job[5] or '')
+      if list == KEY.suspects then job[#job + 1] = 1 end
     end
     seen = seen + 1
   end

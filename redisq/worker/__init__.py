@@ -6,6 +6,7 @@ pace.py        how many jobs to claim at once
 runner.py      runs one job
 guard.py       a thread in the child: gives back what waits behind a long job
 child.py       the loop: claim, run, settle
+errands.py     what a child does beside that
 process.py     a child as its supervisor sees it
 orders.py      which running job is to stop
 aftermath.py   what is told the server for a child that cannot
@@ -20,4 +21,16 @@ recycling.py   which children are to be replaced
 rolling.py     SIGHUP: the code as it now is, without a gap
 reload.py      SIGHUP whenever the code changes
 supervisor.py  processes, signals, leases, time limits
+
+A child that runs several jobs at once has a loop of its own:
+
+lanes.py         the board of such a child
+stint.py         one run of a job, which may be asked to stop
+hands.py         who runs jobs: threads, an event loop
+reach.py         how many jobs to claim for them
+bell.py          what wakes the loop
+intake.py        settling and claiming while a claim waits
+warden.py        a thread in the child: asks jobs to stop
+crew.py          the loop: settle, claim, hand on
+crew_process.py  such a child as its supervisor sees it
 """

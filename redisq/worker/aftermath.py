@@ -36,12 +36,13 @@ class Aftermath:
         self._away = away
         self._left: list[tuple[float, list[Command]]] = []
 
-    def give_back(self, worker: str, blamed: str = "", late: Running | None = None) -> None:
-        """A child has ended: its jobs run again. `blamed`: the full id of the job that crashed it, if one did; `late`:
-        the job that it was killed for, an attempt that has failed.
+    def give_back(self, worker: str, crashed: Sequence[str] = (), late: Running | None = None) -> None:
+        """A child has ended: its jobs run again. `crashed`: the full ids of the jobs of which one has crashed it;
+        `late`: the job that it was killed for, an attempt that has failed.
         """
         settle = self._settling_late(worker, late) if late else []
-        self._add([*settle, *giving_back(self._settings, self._sources, worker, blamed)])
+        blamed, suspects = (crashed[0], ()) if len(crashed) == 1 else ("", crashed)
+        self._add([*settle, *giving_back(self._settings, self._sources, worker, blamed, suspects)])
 
     def release(self, worker: str, running: Running) -> None:
         """A child is busy: what waits behind its job runs elsewhere."""
@@ -68,8 +69,7 @@ class Aftermath:
             return []
         task = self._app.tasks.get(job.task_name)
         options = job.run_options(task.run_options) if task else job.run_options()
-        settlement = verdict.failed(job, f"timeout: it ran longer than {running.limit:g} s", options)
-        return settling(self._settings, worker, [settlement])
+        return settling(self._settings, worker, [verdict.late(job, running.limit, options)])
 
     def _look_up(self, full_id: str) -> Claimed | None:
         name, local_id = keys.FullId.parse(full_id)

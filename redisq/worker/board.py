@@ -16,7 +16,8 @@ _RECORD = struct.Struct("=QddH194s")
 #: Words of 8 bytes.
 _FLAG, _STOP, _BEAT, _SEQUENCE, _JOBS = range(5)
 _RECORD_AT = 40
-_SIZE = 264
+#: Bytes of a slot.
+SIZE = 264
 #: So often a record is read that is just being written. A child that was killed in the middle never ends writing.
 _TRIES = 1000
 
@@ -37,8 +38,8 @@ class Running(NamedTuple):
 class Slot:
     """One child's part of the board. The child writes what it does; its supervisor, what it asks for."""
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _SIZE)
+    def __init__(self, memory: memoryview | None = None) -> None:
+        self._memory = memoryview(mmap.mmap(-1, SIZE)) if memory is None else memory
         self._words = memoryview(self._memory).cast("Q")
         self._times = memoryview(self._memory).cast("d")
         self._number = 0
@@ -100,7 +101,7 @@ class Slot:
     def close(self) -> None:
         self._words.release()
         self._times.release()
-        self._memory.close()
+        self._memory.release()
 
     def _write(self, limit: float, job_id: bytes) -> None:
         self._words[_SEQUENCE] = 2 * self._number - 1

@@ -9,17 +9,16 @@ import time
 from types import FrameType
 from typing import Any
 
-from .. import keys
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import Interrupted, releasing, settling
 from ..connection import LONGEST_BLOCK
-from ..errors import RedisQError
-from ..forward import drain
 from ..sharded import make_claimer
+from ..weights import Weights
 from .ahead import Ahead
 from .batch import Batch
 from .board import Slot
+from .errands import Errands
 from .guard import ORPHANED, Guard
 from .pace import Pace
 from .runner import Runner
@@ -34,7 +33,9 @@ LEASE_LOST = 4
 class Child:
     """One process that runs jobs. Made after the fork, in its only thread; ends when `run` returns an exit code."""
 
-    def __init__(self, app: RedisQ, sources: list[Source], worker: str, slot: Slot, burst: bool) -> None:
+    def __init__(
+        self, app: RedisQ, sources: list[Source], worker: str, slot: Slot, burst: bool, weights: Weights | None = None
+    ) -> None:
         self._settings = app.settings
         self._worker = worker
         self._slot = slot
@@ -42,9 +43,10 @@ class Child:
         self._parent = os.getppid()
         self._stopping = False
         self._interruptible = False
-        self._in_trouble = False
-        self._has_forwarded = False
-        self._claimer = make_claimer(app.settings, sources, worker, lambda: self._stopping, self._on_trouble)
+        self._errands = Errands(app.settings, sources, worker)
+        self._claimer = make_claimer(
+            app.settings, sources, worker, lambda: self._stopping, self._errands.on_trouble, weights
+        )
         self._ahead = Ahead(self._claimer)
         self._batch = Batch([])
         self._revoked = False
@@ -53,23 +55,23 @@ class Child:
         self._pace = Pace()
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_order)
-        signal.signal(signal.SIGINT, _ignore)  # from a terminal it comes to all; the supervisor says what is to be done
+        signal.signal(signal.SIGINT, ignore)  # from a terminal it comes to all; the supervisor says what is to be done
 
     def run(self) -> int:
         settled: list[Settlement] = []
         try:
             while not self._stopping and os.getppid() == self._parent:
                 jobs = self._claim(settled)
-                if self._claimer.forwarding or self._has_forwarded:
-                    self._forward()
+                if self._claimer.forwarding or self._errands.has_forwarded:
+                    self._errands.forward()
                 if not jobs and self._claimer.unregistered:
                     return LEASE_LOST
-                if not jobs and self._burst and not self._claimer.away and not self._more_waits():
+                if not jobs and self._burst and not self._claimer.away and not self._errands.waits("pending"):
                     return DONE
                 settled = self._work(jobs)
             self._exchange(settled, 0, 0.0)
-            if self._has_forwarded:
-                self._forward()
+            if self._errands.has_forwarded:
+                self._errands.forward()
         except Interrupted:
             pass  # what was claimed meanwhile, the supervisor gives back
         finally:
@@ -99,14 +101,9 @@ class Child:
         settled = settled + self._guard.unsent()  # first: the guard may be about to give back what was claimed ahead
         shed = self._batch.shed or self._revoked or self._stopping
         answers, jobs = self._ahead.exchange(settled, 0 if self._claimer.unregistered else budget, block, shed)
-        self._note(settled)
+        self._errands.note(settled)
         self._slot.beat()
-        if self._in_trouble and not self._claimer.away:
-            self._in_trouble = False
-            log.info("server.back worker=%s", self._worker)
-        for answer in answers:
-            if answer not in (b"ok", b"done"):
-                log.warning("settle.refused worker=%s answer=%s", self._worker, answer.decode())
+        self._errands.report(answers, self._claimer.away)
         return jobs
 
     def _work(self, jobs: list[Claimed]) -> list[Settlement]:
@@ -148,38 +145,7 @@ class Child:
         self._settings.server.ask(commands, self._settings.lease / 12)
         for settlement in settled:
             self._claimer.drop(settlement.job)
-        self._note(settled)
-
-    def _note(self, settled: list[Settlement]) -> None:
-        """These were settled: did one leave follow-ups for another queue?"""
-        if any(settlement.follow and settlement.follow[0] for settlement in settled):
-            self._has_forwarded = True
-
-    def _forward(self) -> None:
-        self._has_forwarded = False
-        for source in self._claimer.sources:
-            try:
-                while drain(self._settings, source):
-                    pass
-            except RedisQError as error:
-                self._on_trouble(error)
-
-    def _more_waits(self) -> bool:
-        """Whether something is queued although nothing was claimed: one claim passes over so much garbage only."""
-        looks = (("LLEN", keys.NAMES["pending"]), ("HEXISTS", keys.NAMES["state"], "paused"))
-        commands = [(name, source.base + key, *rest) for source in self._claimer.sources for name, key, *rest in looks]
-        try:
-            replies = self._settings.server.call(commands, self._settings.patience)
-        except RedisQError as error:
-            self._on_trouble(error)
-            return False
-        pairs = zip(replies[::2], replies[1::2], strict=True)
-        return any(isinstance(waiting, int) and waiting > 0 and paused == 0 for waiting, paused in pairs)
-
-    def _on_trouble(self, error: Exception) -> None:
-        if not self._in_trouble:
-            self._in_trouble = True
-            log.warning("server.trouble worker=%s error=%s", self._worker, error)
+        self._errands.note(settled)
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.stop()
@@ -191,5 +157,5 @@ class Child:
             self._runner.stop()
 
 
-def _ignore(_signal: int, _frame: FrameType | None) -> Any:
+def ignore(_signal: int, _frame: FrameType | None) -> Any:
     """Not SIG_IGN, which programs that a job starts would inherit."""

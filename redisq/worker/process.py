@@ -36,9 +36,9 @@ class Process:
         self.leaving = False
 
     @classmethod
-    def fork(cls, worker: str, main: Callable[[Slot], int]) -> Process:
+    def fork(cls, worker: str, main: Callable[[Slot], int], slot: Slot | None = None) -> Process:
         """Run `main` in a new process, which ends with the exit code that it returns."""
-        slot = Slot()
+        slot = slot or Slot()
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
@@ -62,6 +62,11 @@ class Process:
         """None while it runs; negative is the signal that ended it."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
+
+    def running(self) -> list[Running]:
+        """The jobs that run."""
+        running = self.slot.running()
+        return [] if running is None else [running]
 
     def over_limit(self) -> Running | None:
         """The job that has run longer than it may, or None."""

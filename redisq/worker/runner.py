@@ -26,7 +26,7 @@ class Stopped(BaseException):
 
 
 class Runner:
-    """Runs an app's jobs, one at a time, in the thread that calls it."""
+    """Runs an app's jobs, one at a time, in the thread that calls it; or has the parts of that for who runs several."""
 
     def __init__(self, app: RedisQ, worker: str) -> None:
         self._app = app
@@ -47,16 +47,17 @@ class Runner:
         return defaults if job.options is None else job.run_options(defaults)
 
     def run(self, job: Claimed, options: RunOptions) -> Settlement:
-        """Whatever the job does, short of ending the process, comes back as a settlement."""
-        if int(job.version) > WIRE:
-            return _postponed(verdict.postponed_as_newer(job))
+        """Whatever the job does, short of ending the process, comes back as a settlement.
+
+        The steps of `prepare` and `succeeded` in one piece: two calls more would cost a twentieth of a short job.
+        """
         known = self._known.get(job.task or b"")
-        if known is None:
-            return _postponed(verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker"))
+        if known is None or int(job.version) > WIRE:
+            return _unfit(job)
         try:
             args, kwargs = self._arguments(job)
         except ValueError as error:
-            return verdict.dead(job, f"its arguments cannot be read: {error}")
+            return _unreadable(job, error)
         current = CurrentJob(self._app.settings, self._worker, job, args, kwargs)
         task, is_async = known
         token = enter(current)
@@ -65,17 +66,41 @@ class Runner:
             result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
             self._running = False
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            if self._asked:
-                return verdict.cancelled(job)
-            log.info("job.failed id=%s task=%s attempt=%d", job.full_id, task.name, job.attempt, exc_info=error)
-            return verdict.failed(job, describe(error), options)
+            return verdict.cancelled(job) if self._asked else self.failed(job, error, options)
         finally:
             self._running = False
             leave(token)
         try:
             return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
         except Exception as error:  # a user's codec, or a result that lies about what it is, may raise anything
-            return verdict.dead(job, f"its result cannot be kept: {describe(error)}")
+            return _unkept(job, error)
+
+    def is_async(self, job: Claimed) -> bool:
+        """Whether it is to be awaited."""
+        known = self._known.get(job.task or b"")
+        return known is not None and known[1]
+
+    def prepare(self, job: Claimed) -> tuple[CurrentJob, Task[Any, Any]] | Settlement:
+        """What to call; or what becomes of a job that cannot be called."""
+        known = self._known.get(job.task or b"")
+        if known is None or int(job.version) > WIRE:
+            return _unfit(job)
+        try:
+            return CurrentJob(self._app.settings, self._worker, job, *self._arguments(job)), known[0]
+        except ValueError as error:
+            return _unreadable(job, error)
+
+    def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
+        """The job has raised this."""
+        log.info("job.failed id=%s task=%s attempt=%d", job.full_id, job.task_name, job.attempt, exc_info=error)
+        return verdict.failed(job, describe(error), options)
+
+    def succeeded(self, job: Claimed, result: Any, options: RunOptions, current: CurrentJob) -> Settlement:
+        """The job has returned this."""
+        try:
+            return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
+        except Exception as error:
+            return _unkept(job, error)
 
     def stop(self) -> None:
         """End the job that runs, if one does. Called by a signal's handler, in the thread that runs it."""
@@ -110,6 +135,21 @@ class Runner:
     async def _track(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         self._coroutine = asyncio.current_task()
         return await coroutine
+
+
+def _unfit(job: Claimed) -> Settlement:
+    """It is of another version, or of a task that is not known here."""
+    if int(job.version) > WIRE:
+        return _postponed(verdict.postponed_as_newer(job))
+    return _postponed(verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker"))
+
+
+def _unreadable(job: Claimed, error: Exception) -> Settlement:
+    return verdict.dead(job, f"its arguments cannot be read: {error}")
+
+
+def _unkept(job: Claimed, error: Exception) -> Settlement:
+    return verdict.dead(job, f"its result cannot be kept: {describe(error)}")
 
 
 def _postponed(settlement: Settlement) -> Settlement:

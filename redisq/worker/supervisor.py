@@ -22,11 +22,15 @@ from ..endpoint import Command
 from ..errors import RedisQError
 from ..retry import reconnect_delays
 from ..urls import redact
+from ..weights import Weights
 from .aftermath import Aftermath
 from .board import Running, Slot
 from .child import DONE, LEASE_LOST, Child
+from .crew import Crew
+from .crew_process import fork
 from .eviction import warn_of_eviction
 from .health import Health
+from .lanes import Lanes
 from .notify import Notifier
 from .orders import Orders
 from .pauses import Pauses
@@ -52,7 +56,8 @@ FAILED = 1
 class Options(msgspec.Struct, frozen=True):
     """What a worker is asked to do. `queues` in the order of their priority; `grace` in seconds.
 
-    `health_file`: see health.py. `max_jobs`, and `max_memory` in MiB: of one child, see recycling.py.
+    `health_file`: see health.py. `max_jobs`, and `max_memory` in MiB: of one child, see recycling.py. `threads` and
+    `concurrency`: of one child, see crew.py. `weights`: see weights.py.
     """
 
     queues: Sequence[str]
@@ -62,6 +67,14 @@ class Options(msgspec.Struct, frozen=True):
     health_file: str | None = None
     max_jobs: int | None = None
     max_memory: int | None = None
+    threads: int = 1
+    concurrency: int = 1
+    weights: dict[str, int] | None = None
+
+    @property
+    def lanes(self) -> int:
+        """How many jobs a child runs at once."""
+        return max(self.threads, self.concurrency)
 
 
 class Supervisor:
@@ -128,7 +141,7 @@ class Supervisor:
             if not self._warned:
                 self._warned = True
                 warn_of_eviction(self._call)
-            self._children.append(Process.fork(worker, partial(self._main, worker)))
+            self._children.append(fork(worker, partial(self._main, worker), self._options.lanes))
             self._wanted -= 1
             log.info("worker.started worker=%s queues=%s", worker, ",".join(self._options.queues))
 
@@ -137,10 +150,18 @@ class Supervisor:
         self._signals.leave()
         self._orders.close()
         entitle("child", self._options.queues)
-        child = Child(self._app, self._sources, worker, slot, self._options.burst)
+        child = self._make_child(worker, slot)
         if self._signals.stops:  # the signal came before the child's own handler was in place
             child.stop()
         return child.run()
+
+    def _make_child(self, worker: str, slot: Slot) -> Child | Crew:
+        options = self._options
+        weights = Weights(options.weights) if options.weights else None
+        if isinstance(slot, Lanes):
+            hands = options.threads, options.concurrency
+            return Crew(self._app, self._sources, worker, slot, options.burst, *hands, weights)
+        return Child(self._app, self._sources, worker, slot, options.burst, weights)
 
     # Watching
 
@@ -223,15 +244,15 @@ class Supervisor:
 
     def _bury(self, child: Process, code: int) -> None:
         """A child has ended: give back what it held, and start another if one is needed."""
-        running = child.slot.running()
-        late = running if running is not None and running == child.doomed and running.over_limit else None
-        blamed = ""
-        if child.doomed is None and running is not None and not self._signals.stops:
-            blamed = running.job_id
-            log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, blamed)
+        running = child.running()
+        late = next((one for one in running if one == child.doomed and one.over_limit), None)
+        crashed: list[str] = []
+        if child.doomed is None and running and not self._signals.stops:
+            crashed = [one.job_id for one in running]
+            log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, ",".join(crashed))
         elif code not in (DONE, LEASE_LOST) and late is None and not self._signals.stops:
             log.warning("worker.ended worker=%s code=%d", child.worker, code)
-        self._aftermath.give_back(child.worker, blamed, late)
+        self._aftermath.give_back(child.worker, crashed, late)
         if not self._signals.stops and not child.worn and not (self._options.burst and code == DONE):
             self._wanted += 1
             self._start_at = time.monotonic() + self._pauses.after(time.monotonic() - child.started)

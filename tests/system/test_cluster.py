@@ -94,6 +94,34 @@ def test_an_idle_worker_is_woken_in_every_slot_and_does_not_poll(app: RedisQ, qu
         assert worker.process.poll() is None
 
 
+def test_several_jobs_at_once_of_several_slots(app: RedisQ, quiet: Cluster, tmp_path: Path) -> None:
+    """Beside long jobs, what ends is settled and what comes is started at once, in every slot."""
+    with Worker(quiet.url, tmp_path, ALL, "--threads", "6") as worker:
+        long = [app.queue(name).enqueue("nap", 3.0) for name in (HIGH, MID, LOW)]
+        wait_until(lambda: len(worker.events("start")) == 3)
+        began = time.monotonic()
+        for _ in range(5):
+            for name in (LOW, MID, HIGH):
+                app.queue(name).enqueue("nap", 0.0).wait(10.0)
+        assert time.monotonic() - began < 2.5
+        assert [job.refresh().status for job in long] == ["running"] * 3
+        together = [app.queue(name).enqueue("nap", 0.5).id for name in (HIGH, MID, LOW)]
+        wait_until(lambda: not unended(worker, [*together, *(job.id for job in long)]))
+        wait_until(lambda: not unsettled(app, [*together, *(job.id for job in long)]))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--threads", "4")])
+def test_weights_hold_across_slots(app: RedisQ, quiet: Cluster, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    for name in (HIGH, LOW):
+        app.queue(name).enqueue_many("nap", [((0.0,), {})] * 1400)
+    with Worker(quiet.url, tmp_path, f"{HIGH}:6,{LOW}:1,{MID}:3", "--burst", *arguments) as worker:
+        assert worker.process.wait(60.0) == 0
+    order = [job_id.partition(".")[0] for job_id in worker.events("start")]
+    assert len(order) == 2800
+    both = order[:1400]  # whole batches come from one queue
+    assert both.count(HIGH) / both.count(LOW) == pytest.approx(6.0, rel=0.35)
+
+
 def test_a_job_that_runs_is_told_to_stop_in_any_slot(app: RedisQ, quiet: Cluster, tmp_path: Path) -> None:
     with Worker(quiet.url, tmp_path, ALL, "--processes", "2") as worker:
         for name in (HIGH, LOW):
