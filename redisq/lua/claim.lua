@@ -7,13 +7,17 @@
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
 --          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
 --          its last writes, as in a failover, may hold for the worker what it has settled
--- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}
+-- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and a
+--          1 behind that if the job's deadline has passed
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
 
 local function read(q, id)
-  return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j')
+  local job = redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j', 'ex')
+  local deadline, enqueued = tonumber(job[12]), tonumber(job[7])
+  job[12] = deadline and enqueued and now >= at(deadline, enqueued) and 1 or nil
+  return job
 end
 
 -- Adds the jobs that the worker holds, the oldest first.
@@ -38,7 +42,7 @@ local function take(q, list, most, jobs, own)
     local id, job = waiting[i], read(q, waiting[i])
     if not is_sound(id, job) then
       garbage[#garbage + 1] = { id, job }
-    elseif not job[1] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
+    elseif not job[1] and not job[12] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
       parked = true
     elseif not job[1] then
       job[1], job[2] = id, (tonumber(job[2]) or 0) + 1

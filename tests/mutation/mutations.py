@@ -253,6 +253,23 @@ MUTATIONS = [
         "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        announce = (",
         "crashes",
     ),
+    one(
+        "a point in time is taken for a delay",
+        "lua/common.lua",
+        "return moment < 0 and -moment or since + moment end",
+        "return since + math.abs(moment) end",
+    ),
+    # Deadlines and failures
+    one(
+        "a claim overlooks a deadline",
+        "lua/claim.lua",
+        "now >= at(deadline, enqueued) and 1 or nil",
+        "false and 1 or nil",
+    ),
+    one("a retry overlooks a deadline", "lua/ways.lua", "if deadline and now + ms >=", "if false and now + ms >="),
+    one("a failed attempt is not noted", "lua/failure.lua", "return 'tb', trace, 'hi', lines", "return 'tb', trace"),
+    one("a revived job keeps its deadline", "lua/revive.lua", "'n', 'ex', ", "'n', "),
+    one("a revived job keeps its failed attempts", "lua/revive.lua", "'ex', 'hi', ", "'ex', "),
     # Ending
     one("nobody is told of an end", "lua/finish.lua", "    tell(q, now, id, feed)\n", "", "model crashes"),
     one(
