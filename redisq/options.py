@@ -79,7 +79,7 @@ class CallOptions(msgspec.Struct, frozen=True):
         policy = {name: changes.pop(name) for name in tuple(changes) if name in OPTIONS}
         unknown = changes.keys() - _OF_A_CALL
         if unknown:
-            raise InvalidOption(f"unknown option of a call: {', '.join(sorted(unknown))}")
+            raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
         if run:
             changes["run"] = msgspec.structs.replace(self.run, **run).check()
         if policy:

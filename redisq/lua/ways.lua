@@ -22,7 +22,7 @@ local ways = {
   c = function(id, _, f, _, text) end_cancelled(q, now, id, text, cancelled_ttl, f) end,
   r = function(id, key, f, delivery, text, ms, trace)
     local a, e, deadline = unpack(redis.call('HMGET', key, 'a', 'e', 'ex'))
-    if deadline and now + ms >= at(tonumber(deadline) or math.huge, e) then
+    if is_over(deadline, e, now + ms) then
       end_cancelled(q, now, id, 'expired', cancelled_ttl, f)
       redis.call('HSET', key, failure(key, now, text, trace))
     else

@@ -263,10 +263,10 @@ MUTATIONS = [
     one(
         "a claim overlooks a deadline",
         "lua/claim.lua",
-        "now >= at(deadline, enqueued) and 1 or nil",
-        "false and 1 or nil",
+        "is_over(job[12], job[7], now) and 1",
+        "false and 1",
     ),
-    one("a retry overlooks a deadline", "lua/ways.lua", "if deadline and now + ms >=", "if false and now + ms >="),
+    one("a retry overlooks a deadline", "lua/ways.lua", "if is_over(deadline, e, now + ms)", "if false"),
     one("a failed attempt is not noted", "lua/failure.lua", "return 'tb', trace, 'hi', lines", "return 'tb', trace"),
     one("a revived job keeps its deadline", "lua/revive.lua", "'n', 'ex', ", "'n', "),
     one("a revived job keeps its failed attempts", "lua/revive.lua", "'ex', 'hi', ", "'ex', "),
