@@ -189,3 +189,37 @@ def test_a_deadline_that_cannot_be_read_is_none(app: RedisQ, client: redis.Redis
     delivery.ack()
     assert job.refresh().status == "succeeded"
     assert job.refresh().deadline is None
+
+
+# With other rules
+
+
+def test_a_unique_job_that_is_replaced_has_the_new_calls_times(app: RedisQ, client: redis.Redis) -> None:
+    unique = app.queue("q").options(unique="u", replace=True)
+    job = unique.options(expires=30.0, delay=10.0).put(1)
+    pass_deadline(client, job)
+    unique.options(expires=60.0, delay=10.0).put(2)
+    deadline = job.refresh().deadline
+    assert deadline is not None
+    assert abs((deadline - now(client)).total_seconds() - 60.0) < 5.0
+    at = now(client) + timedelta(hours=1)
+    unique.options(at=at).put(3)
+    assert (job.refresh().deadline, job.refresh().payload) == (None, 3)
+    assert client.zscore(f"{BASE}scheduled", job.local_id) == pytest.approx(at.timestamp() * 1000, abs=1)
+    unique.options(at=now(client) - timedelta(hours=1)).put(4)
+    delivery = app.queue("q").claim(5.0)
+    assert delivery is not None
+    assert delivery.job.payload == 4
+    delivery.ack()
+
+
+def test_what_is_too_late_takes_nobodys_turn(app: RedisQ, client: redis.Redis) -> None:
+    limited = app.queue("q").options(limit="1/h", key="k")
+    late = limited.options(expires=1.0).put(1)
+    pass_deadline(client, late)
+    timely = limited.put(2)
+    delivery = app.queue("q").claim(5.0)
+    assert delivery is not None
+    assert delivery.job.id == timely.id
+    delivery.ack()
+    assert late.refresh().error == "expired"
