@@ -13,6 +13,7 @@ from .errors import (
     EmbeddedServerError,
     EnqueueUnknown,
     FeedFull,
+    GiveUp,
     InvalidName,
     InvalidOption,
     InvalidURL,
@@ -26,8 +27,10 @@ from .errors import (
     NotSerializable,
     PayloadTooLarge,
     RedisQError,
+    Retry,
     ServerRefused,
     ServerUnavailable,
+    SoftTimeout,
     TaskNameTaken,
     UnknownTask,
     WaitTimeout,
@@ -35,6 +38,7 @@ from .errors import (
 from .feed import Feed
 from .finding import load_app
 from .job import Job
+from .retry import Backoff
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
 from .task import Task
@@ -45,6 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "JSON",
     "AppNotFound",
+    "Backoff",
     "Codec",
     "CronEntry",
     "CronNotFound",
@@ -55,6 +60,7 @@ __all__ = [
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
+    "GiveUp",
     "HeldJob",
     "InvalidName",
     "InvalidOption",
@@ -73,8 +79,10 @@ __all__ = [
     "RedisQ",
     "RedisQError",
     "Retention",
+    "Retry",
     "ServerRefused",
     "ServerUnavailable",
+    "SoftTimeout",
     "Task",
     "TaskNameTaken",
     "UnknownTask",

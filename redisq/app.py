@@ -17,15 +17,17 @@ from .consumer import Consumers
 from .consuming import ClaimableQueue
 from .cron import CronEntry, Crons, Definition, Target, Timetable
 from .errors import InvalidOption, TaskNameTaken
+from .failing import Rules
 from .feed import Feed
 from .job import Job
-from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions, is_number
+from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions
 from .policy import OPTIONS as POLICY
 from .policy import Policy
 from .queue import queue_names
 from .schedule import Cron, Every
 from .settings import Retention, Settings
 from .task import Task
+from .times import is_number
 from .topology import open_server
 
 P = ParamSpec("P")
@@ -89,14 +91,18 @@ class RedisQ:
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, name: Any = None, *, queue: str = "default", **options: Any) -> Any:
         """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0,
-        result_ttl=3600.0)`.
+        result_ttl=3600.0)`. Only a task can have `retry_on`, `give_up_on` and a function as `backoff`: see failing.py.
+        `expires` is for calls that are made through it.
 
         `name`: module.qualname when None, under the name by which a worker imports the module, also where it is run as
         a program. TaskNameTaken if another function has it, InvalidName, InvalidOption.
         """
         keys.check_name(queue)
+        rules = Rules.take_from(options)
         policy = {name: options.pop(name) for name in tuple(options) if name in POLICY}
         calls = CallOptions(policy=Policy().with_(policy)) if policy else NO_OPTIONS
+        if "expires" in options:
+            calls = calls.with_(expires=options.pop("expires"))
         unknown = options.keys() - set(RunOptions.__struct_fields__)
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
@@ -106,7 +112,7 @@ class RedisQ:
             full_name = name if isinstance(name, str) else f"{_module_name(func)}.{func.__qualname__}"
             if keys.check_task(full_name) in self._tasks:
                 raise TaskNameTaken(f"a task {full_name!r} is registered already")
-            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue, calls)
+            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue, calls, rules)
             return task
 
         return register(name) if callable(name) else register

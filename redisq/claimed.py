@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import retry
+from .errors import InvalidOption
 from .job import WIRE, fencing_token
 from .options import DEFAULTS, RunOptions
 from .settings import CRASH_LIMIT
 
 #: The longest error text that is kept, in characters.
 LONGEST_ERROR = 8000
+
+#: The error of a job whose deadline passed.
+EXPIRED = "expired"
 
 OUTCOMES = {
     "s": "succeeded",
@@ -37,9 +41,8 @@ class Source(NamedTuple):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A job in this worker's list: the fields that it takes to run it, as they came (see job.py).
-
-    `alone`: it is suspected of crashing workers: whoever runs several jobs at once runs no other beside it.
+    """A job in this worker's list: the fields that it takes to run it, as they came (see job.py). `marks`: what the
+    claim says of it besides, see claim.lua.
     """
 
     source: Source
@@ -54,7 +57,17 @@ class Claimed(msgspec.Struct, frozen=True):
     postponed: bytes | None
     feed: bytes | None
     hooks: bytes | None = None
-    alone: int | None = None
+    marks: int | None = None
+
+    @property
+    def expired(self) -> bool:
+        """The server's time was past its deadline."""
+        return bool((self.marks or 0) & 1)
+
+    @property
+    def alone(self) -> bool:
+        """It is suspected of crashing workers: whoever runs several jobs at once runs no other beside it."""
+        return bool((self.marks or 0) & 2)
 
     @property
     def full_id(self) -> str:
@@ -77,19 +90,27 @@ class Claimed(msgspec.Struct, frozen=True):
         if self.options is None:
             return defaults
         try:
-            return _options_decoder.decode(self.options).over(defaults)
-        except msgspec.MsgspecError:
+            return _options_decoder.decode(self.options).check().over(defaults)
+        except (msgspec.MsgspecError, InvalidOption):
             return defaults
 
 
 class Settlement(NamedTuple):
-    """What became of a claimed job; settle.lua lists the ways. `ms` is a TTL or a delay; `follow` what it enqueues."""
+    """What became of a claimed job; settle.lua lists the ways. `ms` is a TTL or a delay; `follow` what it enqueues;
+    `trace` where it failed.
+    """
 
     job: Claimed
     way: str
     text: bytes | str = b""
     ms: int = 0
     follow: Sequence[Any] = ()
+    trace: bytes = b""
+
+    @property
+    def rest(self) -> Sequence[Any]:
+        """The arguments that only some ways have."""
+        return [self.trace] if self.trace else self.follow
 
     @property
     def outcome(self) -> str:
@@ -106,12 +127,18 @@ def _kept(error: str) -> bytes:
     return error[:LONGEST_ERROR].encode("utf-8", "backslashreplace")
 
 
-def failed(job: Claimed, error: str, options: RunOptions, retry_in: float | None = None) -> Settlement:
+def may_retry(job: Claimed, options: RunOptions) -> bool:
+    """Whether an attempt is left after the one that runs."""
+    return job.attempt < (options.max_attempts or 1)
+
+
+def failed(job: Claimed, error: str, options: RunOptions, retry_in: float | None = None, trace: str = "") -> Settlement:
     """A failed attempt: retried, as long as attempts are left."""
-    if job.attempt >= (options.max_attempts or 1):
-        return dead(job, error)
-    delay = retry.backoff(job.attempt, options.backoff or 0.0) if retry_in is None else retry_in
-    return Settlement(job, "r", _kept(error), int(delay * 1000))
+    if not may_retry(job, options):
+        return dead(job, error, trace)
+    schedule = retry.BACKOFF if options.backoff is None else options.backoff
+    delay = retry.backoff(job.attempt, schedule) if retry_in is None else retry_in
+    return Settlement(job, "r", _kept(error), int(delay * 1000), trace=_kept(trace))
 
 
 def late(job: Claimed, limit: float, options: RunOptions) -> Settlement:
@@ -119,9 +146,9 @@ def late(job: Claimed, limit: float, options: RunOptions) -> Settlement:
     return failed(job, f"timeout: it ran longer than {limit:g} s", options)
 
 
-def dead(job: Claimed, error: str) -> Settlement:
+def dead(job: Claimed, error: str, trace: str = "") -> Settlement:
     """A failure that trying again would not mend."""
-    return Settlement(job, "f", _kept(error))
+    return Settlement(job, "f", _kept(error), trace=_kept(trace))
 
 
 def postponed(job: Claimed, error: str) -> Settlement:
@@ -142,6 +169,11 @@ def released(job: Claimed) -> Settlement:
 
 def cancelled(job: Claimed) -> Settlement:
     return Settlement(job, "c", "cancelled")
+
+
+def expired(job: Claimed) -> Settlement:
+    """Its deadline has passed before it was started."""
+    return Settlement(job, "c", EXPIRED)
 
 
 def gone(entry: Claimed) -> Settlement:

@@ -92,9 +92,10 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
     """One call per queue. Those released go in reverse, so that the first of them is the next to run."""
     by_base: dict[str, list[Any]] = {}
     released = [settlement for settlement in settlements if settlement.way == "l"]
-    for job, way, text, ms, follow in [*(s for s in settlements if s.way != "l"), *reversed(released)]:
+    for one in [*(s for s in settlements if s.way != "l"), *reversed(released)]:
+        job, rest = one.job, one.rest
         args = by_base.setdefault(job.source.base, [worker, *settings.retention.ended_args])
-        args += job.id, job.delivery, way, text, ms, len(follow), *follow
+        args += job.id, job.delivery, one.way, one.text, one.ms, len(rest), *rest
     return [evalsha(SETTLE, [base], args) for base, args in by_base.items()]
 
 

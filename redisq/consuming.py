@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .claimed import Source, postponed_as_newer
+from .claimed import Source, expired, postponed_as_newer
 from .consumer import Consumers
 from .delivery import Delivery
 from .errors import LeaseLost, ServerUnavailable
@@ -32,9 +32,9 @@ class ClaimableQueue(Queue):
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         while opened := consumer.claim(1, None if timeout is None else deadline - time.monotonic()):
             job = opened[0].claimed
-            if int(job.version) <= WIRE:
+            if int(job.version) <= WIRE and not job.expired:
                 return Delivery(opened[0], self.read(job))
-            consumer.settle([(opened[0], postponed_as_newer(job))])
+            consumer.settle([(opened[0], (expired if job.expired else postponed_as_newer)(job))])
         return None
 
     def consume(self, handle: Callable[..., Any]) -> None:

@@ -30,12 +30,13 @@ from .connection import evalsha
 from .endpoint import Command
 from .errors import CronNotFound, InvalidOption
 from .job import Job, encode
-from .options import CallOptions, is_number
+from .options import CallOptions
 from .producer import NewJob, spec
 from .queue import Queue
 from .schedule import CATCH_UPS, LATE, Schedule
 from .scripts import DECLARE, HOLD, TICK
 from .settings import Settings
+from .times import is_number
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ def define(
         raise InvalidOption(f"not a task: {target!r:.100} (app.cron and app.every stand above app.task)")
     task, own_queue, call = target.target()
     call = call.with_(**options)
-    if call.job_id is not None or call.delay or call.durability is not msgspec.UNSET:
-        raise InvalidOption("job_id, delay, durability: not of a timetable's jobs")
+    if call.job_id is not None or call.begin or call.durability is not msgspec.UNSET:
+        raise InvalidOption("job_id, delay, at, durability: not of a timetable's jobs")
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", task)[:100] if name is None else name
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidOption(f"name: 1 to 100 of A-Z a-z 0-9 _ . -, not {name!r:.160}")

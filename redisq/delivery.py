@@ -10,20 +10,13 @@ from typing import Any, Self
 from . import claimed as verdict
 from .connection import evalsha
 from .consumer import Open
-from .errors import InvalidOption, LeaseLost
+from .errors import InvalidOption, LeaseLost, Retry
+from .failing import failed
 from .job import Job
 from .options import RunOptions
 from .scripts import TOLD
-
-
-def describe(error: BaseException | str) -> str:
-    """An error as one text, also one that cannot say what it is."""
-    if isinstance(error, str):
-        return error
-    try:
-        return f"{type(error).__name__}: {error}".rstrip(": ")
-    except Exception:
-        return type(error).__name__
+from .telling import describe, trace
+from .times import is_seconds
 
 
 class Delivery:
@@ -46,11 +39,13 @@ class Delivery:
         self._settle(verdict.succeeded(opened.claimed, data, opened.claimed.run_options()))
 
     def nack(self, error: BaseException | str, retry_in: float | None = None) -> None:
-        """The attempt failed: tried again in `retry_in` seconds (None: backoff), or a dead letter if none is left."""
-        if retry_in is not None and not (isinstance(retry_in, int | float) and 0 <= retry_in <= 1e9):
-            raise InvalidOption(f"retry_in: seconds from 0 on, not {retry_in!r}")
+        """The attempt failed: tried again in `retry_in` seconds (None: backoff), or a dead letter if none is left.
+
+        A redisq.GiveUp makes a dead letter at once; a redisq.Retry says itself when.
+        """
+        _check(retry_in)
         claimed = self._still_open().claimed
-        self._settle(verdict.failed(claimed, describe(error), claimed.run_options(), retry_in))
+        self._settle(failed(claimed, error, claimed.run_options(), retry_in))
 
     def release(self) -> None:
         """Back to the head of the queue, as if it had not been claimed."""
@@ -100,9 +95,17 @@ class FeedDelivery(Delivery):
 
     def nack(self, error: BaseException | str, retry_in: float | None = None) -> None:
         """Not noted: delivered again in `retry_in` seconds (None: backoff), as often as it takes."""
+        _check(retry_in)
         claimed = self._still_open().claimed
         options = RunOptions(max_attempts=2**31, backoff=1.0)
-        self._settle(verdict.failed(claimed, describe(error), options, retry_in))
+        if retry_in is None and isinstance(error, Retry):
+            retry_in = error.in_
+        self._settle(verdict.failed(claimed, describe(error), options, retry_in, trace(error)))
+
+
+def _check(retry_in: float | None) -> None:
+    if retry_in is not None and not is_seconds(retry_in):
+        raise InvalidOption(f"retry_in: seconds from 0 on, not {retry_in!r}")
 
 
 def ack_many(deliveries: Sequence[FeedDelivery]) -> None:

@@ -23,6 +23,9 @@ RedisQError
 ├── JobCancelled             waited for a job that was cancelled
 ├── WaitTimeout              (TimeoutError) waited for a job that takes longer
 ├── LeaseLost                the delivery is no longer ours: the job runs, or ran, elsewhere
+├── Retry                    raised by a job: try me again
+├── GiveUp                   raised by a job: trying again would not help
+├── SoftTimeout              raised inside of a job that runs longer than its `soft_timeout`
 └── EmbeddedServerError      the embedded server is not installed, or does not start
 """
 
@@ -134,6 +137,28 @@ class WaitTimeout(RedisQError, TimeoutError):
 
 class LeaseLost(RedisQError):
     """The delivery is no longer ours: it was settled, given back, or taken over after the lease had ended."""
+
+
+class Retry(RedisQError):
+    """Raised by a job that wants to be tried again `in_` seconds (None: by its backoff).
+
+    It is a failed attempt like others, with a delay of its own: counted, and a dead letter if it was the last one.
+    """
+
+    def __init__(self, in_: float | None = None, reason: str = "") -> None:
+        if in_ is not None and not (isinstance(in_, int | float) and 0 <= in_ <= 1e9):
+            raise InvalidOption(f"in_: seconds from 0 on, not {in_!r}")
+        super().__init__(reason)
+        self.in_ = in_
+        self.reason = reason
+
+
+class GiveUp(RedisQError):
+    """Raised by a job that trying again would not help: it is a dead letter at once, whatever attempts are left."""
+
+
+class SoftTimeout(RedisQError):
+    """Raised inside of a job that runs longer than its `soft_timeout`: it may clean up, and return or let it go up."""
 
 
 class EmbeddedServerError(RedisQError):

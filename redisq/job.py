@@ -16,6 +16,8 @@ w      worker that had it last                             r x    result, JSON; 
 c      claimed, ms                                         z      ended, ms
 n      who waits for its end: 1, mailboxes                 g      ms to keep it once its feed has been told
 y      ms from when on only the id is known                j      what hangs on it, JSON; see hooks.lua
+hi     its failed attempts, a line of JSON each            tb     traceback of the last error
+ex     not started after it: ms from e on, or -time
 =====  ==================================================  =====  ===============================================
 
 Times are the server's. A feed's entry has such a record too: v, e, and what claiming writes; there, n says that the job
@@ -31,10 +33,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from . import history
 from .codec import Codec
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
 from .options import NO_OPTIONS, CallOptions
+from .times import moment, until
 
 #: The version of the wire that this code writes, and the newest that it reads.
 WIRE = 1
@@ -132,6 +136,16 @@ class Job:
         return _text(error) if error is not None and self.status != "succeeded" else None
 
     @property
+    def traceback(self) -> str | None:
+        """Where the last error came from, the innermost frames, 8000 characters at most; None if that is not known."""
+        return _text(self._fields.get(b"tb", b"")) or None if self.error is not None else None
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """Its failed attempts, the last 20: {"attempt", "started_at", "ended_at", "error"}, the error's beginning."""
+        return history.read(self._fields.get(b"hi", b""))
+
+    @property
     def attempt(self) -> int:
         """1 on the first run; crashes and releases do not raise it."""
         return _number(self._fields.get(b"a")) + 1
@@ -159,6 +173,15 @@ class Job:
     @property
     def finished_at(self) -> datetime | None:
         return _time(self._fields.get(b"z"))
+
+    @property
+    def deadline(self) -> datetime | None:
+        """After it the job is not started any more; None if it may always be."""
+        try:
+            ms = until(int(self._fields[b"ex"]), int(self._fields[b"e"]))
+            return datetime.fromtimestamp(ms / 1000, UTC)
+        except (KeyError, ValueError, OverflowError):  # it has none; or one that is none, or beyond all calendars
+            return None
 
     @property
     def expires_at(self) -> datetime | None:
@@ -230,6 +253,8 @@ def encode(task: str, body: bytes, options: CallOptions, hooks: bytes = b"") -> 
     run = _options_encoder.encode(options.run)
     if run != b"{}":
         fields += b"o", run
+    if options.expires is not None:
+        fields += b"ex", b"%d" % moment(options.expires)
     if options.job_id is not None:
         fields += b"i", nonce(8).encode()
     return fields

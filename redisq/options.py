@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +10,9 @@ import msgspec
 from .errors import InvalidOption
 from .keys import check_job_id, check_name
 from .policy import OPTIONS, Policy
+from .retry import Schedule
+from .retry import check as check_backoff
+from .times import check_aware, is_seconds, moment
 
 DURABILITIES = (None, "fsync", "replica")
 
@@ -17,14 +21,16 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a job is run: a task's settings, over which a call's own go. They travel with the job only if a call gives
     them.
 
-    `max_attempts`: runs until it is a dead letter. `timeout`: seconds that one run may take. `result_ttl`: seconds for
-    which the record of a succeeded job is kept. `backoff`: seconds until the second attempt, doubling from there.
+    `max_attempts`: runs until it is a dead letter. `timeout`: seconds that one run may take; `soft_timeout`: seconds
+    after which it gets a SoftTimeout. `result_ttl`: seconds for which the record of a succeeded job is kept.
+    `backoff`: see retry.Schedule.
     """
 
     max_attempts: int | None = None
     timeout: float | None = None
+    soft_timeout: float | None = None
     result_ttl: float | None = None
-    backoff: float | None = None
+    backoff: Schedule | None = None
 
     def over(self, other: RunOptions) -> RunOptions:
         """These, and the other's where these say nothing."""
@@ -37,10 +43,14 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     def check(self) -> RunOptions:
         if self.max_attempts is not None and (not isinstance(self.max_attempts, int) or self.max_attempts < 1):
             raise InvalidOption(f"max_attempts: a whole number from 1 on, not {self.max_attempts!r}")
-        for name, least in (("timeout", 0.001), ("result_ttl", 0.0), ("backoff", 0.0)):
+        for name, least in (("timeout", 0.001), ("soft_timeout", 0.001), ("result_ttl", 0.0)):
             value = getattr(self, name)
-            if value is not None and not (is_number(value) and least <= value <= 1e9):
+            if value is not None and not is_seconds(value, least):
                 raise InvalidOption(f"{name}: seconds from {least} on, not {value!r}")
+        if self.soft_timeout is not None and self.timeout is not None and self.soft_timeout >= self.timeout:
+            raise InvalidOption(f"soft_timeout: less than the timeout of {self.timeout:g} s, not {self.soft_timeout:g}")
+        if self.backoff is not None:
+            check_backoff(self.backoff)
         return self
 
 
@@ -48,12 +58,15 @@ DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """What one call asks for. `delay`: seconds until it may run. `feed`: who is told when it ends.
+    """What one call asks for. `delay`: seconds until it may run, or `at`: an aware datetime. `feed`: who is told when
+    it ends. `expires`: seconds from its enqueueing, or an aware datetime, after which it is not started any more.
 
     `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions; `policy`: see Policy.
     """
 
     delay: float = 0.0
+    at: datetime | None = None
+    expires: float | datetime | None = None
     job_id: str | None = None
     feed: str | None = None
     durability: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -64,16 +77,15 @@ class CallOptions(msgspec.Struct, frozen=True):
         """A copy with other values, which are checked: InvalidOption, InvalidName."""
         run = {name: changes.pop(name) for name in tuple(changes) if name in RunOptions.__struct_fields__}
         policy = {name: changes.pop(name) for name in tuple(changes) if name in OPTIONS}
-        unknown = changes.keys() - {"delay", "job_id", "feed", "durability"}
+        unknown = changes.keys() - _OF_A_CALL
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
         if run:
             changes["run"] = msgspec.structs.replace(self.run, **run).check()
         if policy:
             changes["policy"] = (self.policy or Policy()).with_(policy)
-        options = msgspec.structs.replace(self, **changes)
-        if not (is_number(options.delay) and 0 <= options.delay <= 1e9):
-            raise InvalidOption(f"delay: seconds from 0 on, not {options.delay!r}")
+        options = msgspec.structs.replace(self, **_one_begin(changes))
+        options.check_times()
         if options.job_id is not None:
             check_job_id(options.job_id)
         if options.feed is not None:
@@ -82,11 +94,34 @@ class CallOptions(msgspec.Struct, frozen=True):
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {options.durability!r}")
         return options
 
+    def check_times(self) -> None:
+        if not is_seconds(self.delay):
+            raise InvalidOption(f"delay: seconds from 0 on, not {self.delay!r}")
+        if self.at is not None:
+            check_aware(self.at, "at")
+        if isinstance(self.expires, datetime):
+            check_aware(self.expires, "expires")
+        elif self.expires is not None:
+            if not is_seconds(self.expires, 0.001):
+                raise InvalidOption(f"expires: seconds from 0.001 on, or an aware datetime, not {self.expires!r}")
+            if self.expires <= self.delay:
+                raise InvalidOption(f"expires: more than the delay of {self.delay:g} s, not {self.expires!r}")
 
+    @property
+    def begin(self) -> int:
+        """When it may run, see times.moment."""
+        return moment(self.delay if self.at is None else self.at)
+
+
+_OF_A_CALL = frozenset(CallOptions.__struct_fields__) - {"run", "policy"}
 #: Of a call that asks for nothing.
 NO_OPTIONS = CallOptions()
 
 
-def is_number(value: Any) -> bool:
-    """Whether it can be a number of seconds; NaN is for the caller's bounds to refuse."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _one_begin(changes: dict[str, Any]) -> dict[str, Any]:
+    """A later `at` replaces an earlier `delay`, and the other way round; both at once are a mistake."""
+    if "at" in changes and "delay" in changes:
+        raise InvalidOption("delay and at: one of the two")
+    if "at" in changes:
+        return changes | {"delay": 0.0}
+    return changes | {"at": None} if "delay" in changes else changes

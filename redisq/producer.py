@@ -21,6 +21,7 @@ from .options import DURABILITIES, CallOptions
 from .policy import Unique, hooks
 from .scripts import ENQUEUE, ENQUEUE_ONCE
 from .settings import Settings
+from .times import until
 
 #: Jobs in one call of the script: a round trip per so many, and short enough not to hold others up.
 BATCH = 250
@@ -73,7 +74,7 @@ class Prepared(NamedTuple):
 def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
     """A job as put() in put.lua reads it."""
     options = job.options
-    return [job.local_id, int(options.delay * 1000), options.feed or "", len(fields), *fields]
+    return [job.local_id, options.begin, options.feed or "", len(fields), *fields]
 
 
 class Producer:
@@ -205,7 +206,7 @@ class Producer:
         if isinstance(answer, int):
             fields = as_hash(sent)
             fields[b"e"] = b"%d" % answer
-            if int(job.options.delay * 1000):
+            if until(job.options.begin, answer) > answer:
                 fields[b"s"] = b"d"
             created = True
         else:

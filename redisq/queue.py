@@ -57,7 +57,9 @@ class Queue:
     # Producers
 
     def options(self, **options: Any) -> BoundQueue:
-        """The queue, for calls with these options: delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
+        """The queue, for calls with these options: delay, at, expires, job_id, feed, durability, max_attempts, timeout,
+        soft_timeout, result_ttl, backoff.
+        """
         return self.bound(NO_OPTIONS.with_(**options))
 
     def bound(self, options: CallOptions) -> BoundQueue:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from .errors import InvalidOption
-from .options import is_number
+from .times import is_number
 
 #: What becomes of ticks that passed while nobody was there to enqueue them.
 CATCH_UPS = ("none", "last", "all")

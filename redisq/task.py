@@ -7,6 +7,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from .bound import Call
+from .failing import NO_RULES, Rules
 from .job import Job
 from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
 from .queue import Queue
@@ -26,11 +27,13 @@ class Task(Generic[P, R]):
         run: RunOptions,
         queues: Callable[[str], Queue],
         calls: CallOptions = NO_OPTIONS,
+        rules: Rules = NO_RULES,
     ) -> None:
         self.func = func
         self.name = name
         self.queue = queue
-        self.run_options = run.over(DEFAULTS)
+        self.rules = rules
+        self.run_options = rules.over(run.over(DEFAULTS).check())
         self._queues = queues
         self._calls = calls
         update_wrapper(self, func)
@@ -43,7 +46,7 @@ class Task(Generic[P, R]):
 
     def moved(self, queues: Callable[[str], Queue]) -> Task[P, R]:
         """The same task in another app."""
-        return Task(self.func, self.name, self.queue, self.run_options, queues, self._calls)
+        return Task(self.func, self.name, self.queue, self.run_options, queues, self._calls, self.rules)
 
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
         """The task, for calls with these options: queue, those of CallOptions, RunOptions and Policy."""

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from .errors import InvalidOption, WaitTimeout
 from .job import Home, Job
 from .loops import new_mailbox
-from .options import is_number
 from .queue import Queue
+from .times import is_number
 from .watch import Ending, news
 
 T = TypeVar("T")

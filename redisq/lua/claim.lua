@@ -7,14 +7,16 @@
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
 --          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
 --          its last writes, as in a failover, may hold for the worker what it has settled
--- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and a 1
---          behind those if the job is to run alone
+-- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and
+--          behind those 1 if its deadline has passed, 2 if it is to run alone, or both added
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
 
 local function read(q, id)
-  return redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j')
+  local job = redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j', 'ex')
+  job[12] = is_over(job[12], job[7], now) and 1 or nil
+  return job
 end
 
 -- Adds the jobs that the worker holds, the oldest first.
@@ -24,7 +26,7 @@ local function held(q, jobs)
     local job = read(q, ids[i])
     if job[1] == 'r' then
       job[1] = ids[i]
-      if (tonumber(redis.call('HGET', q .. KEY.job .. ids[i], 'q')) or 0) > 1 then job[#job + 1] = 1 end
+      if (tonumber(redis.call('HGET', q .. KEY.job .. ids[i], 'q')) or 0) > 1 then job[12] = (job[12] or 0) + 2 end
       jobs[#jobs + 1] = job
     end
   end
@@ -40,13 +42,13 @@ local function take(q, list, most, jobs, own)
     local id, job = waiting[i], read(q, waiting[i])
     if not is_sound(id, job) then
       garbage[#garbage + 1] = { id, job }
-    elseif not job[1] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
+    elseif not job[1] and not job[12] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
       parked = true
     elseif not job[1] then
       job[1], job[2] = id, (tonumber(job[2]) or 0) + 1
       redis.call('HSET', q .. KEY.job .. id, 's', 'r', 'w', worker, 'c', now, 'd', job[2])
       jobs[#jobs + 1], mine[#mine + 1], bytes = job, id, bytes - #(job[5] or '')
-      if list == KEY.suspects then job[#job + 1] = 1 end
+      if list == KEY.suspects then job[12] = (job[12] or 0) + 2 end
     end
     seen = seen + 1
   end
@@ -60,11 +62,7 @@ local function take(q, list, most, jobs, own)
 end
 
 local function leave_token(q, claimable)
-  if claimable then
-    wake(q)
-  elseif kept then
-    redis.call('DEL', q .. KEY.wake)
-  end
+  if claimable then wake(q) elseif kept then redis.call('DEL', q .. KEY.wake) end
 end
 
 local function claim(q)

@@ -15,9 +15,11 @@ local waits = version and (not status or status == 'd')
 
 -- The waiting one does what this call asks for. One that is scheduled is so anew.
 local function overwrite()
-  redis.call('HDEL', key, 'o')
+  redis.call('HDEL', key, 'o', 'ex')
   redis.call('HSET', key, unpack(ARGV, 10, 9 + ARGV[9]))
-  if status == 'd' and redis.call('ZSCORE', q .. KEY.scheduled, holder) then schedule(q, holder, now + ARGV[7]) end
+  local deadline = redis.call('HGET', key, 'ex')
+  if deadline then redis.call('HSET', key, 'ex', -at(tonumber(deadline), now)) end -- from this call on, not from the first
+  if status == 'd' and redis.call('ZSCORE', q .. KEY.scheduled, holder) then schedule(q, holder, at(tonumber(ARGV[7]), now)) end
 end
 
 local taken = holder and (tonumber(scope) or waits or status == 'r' and scope ~= 'started')

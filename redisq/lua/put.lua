@@ -1,8 +1,8 @@
--- Makes the job that ARGV describes from i on: id, delay in ms, feed, n, then n names and values of fields.
+-- Makes the job that ARGV describes from i on: id, when it may run (a moment), feed, n, then n names and values of fields.
 -- Adds its id to `ready` if it can run at once. Answers where the next description begins, and `now` if the job was
 -- made, the fields of the job that was there already, or an error.
 local function put(q, now, i, ready, touch, bound)
-  local id, delay, feed, first = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], i + 4
+  local id, due, feed, first = ARGV[i], at(tonumber(ARGV[i + 1]), now), ARGV[i + 2], i + 4
   local key, after = q .. KEY.job .. id, first + ARGV[i + 3]
   if redis.call('EXISTS', key) == 1 then
     local fields = redis.pcall('HGETALL', key)
@@ -12,10 +12,10 @@ local function put(q, now, i, ready, touch, bound)
   if feed ~= '' and redis.call('LLEN', q .. KEY.feed .. feed .. ':' .. KEY.pending) >= bound then
     return after, redis.error_reply('FEEDFULL ' .. feed)
   end
-  if delay > 0 then
+  if due > now then
     local scheduled = redis.pcall('ZCARD', q .. KEY.scheduled) -- a key of a wrong type shows before anything is written
     if type(scheduled) == 'table' then return after, scheduled end
-    schedule(q, id, now + delay)
+    schedule(q, id, due)
     redis.call('HSET', key, 's', 'd')
   else
     ready[#ready + 1] = id

@@ -4,14 +4,14 @@
 -- worker's. Sent twice, it changes nothing and answers 'done'. Each job stands alone.
 -- KEYS     the base of a queue
 -- ARGV     worker, how many ended jobs to keep, TTL of a cancelled one in ms, then per job:
---          id, delivery, way, text, ms, n, and n arguments of follow(). The ways:
+--          id, delivery, way, text, ms, n, and n arguments: of follow() when it succeeded, a traceback when it failed.
 --          s succeeded (result, TTL) · f failed for good (error, -) · r retried (error, delay) · p postponed (error, delay)
 --          l released to the head of the queue (-, -) · c cancelled (error, -) · g gone: an entry of a feed that was read
 -- Returns  per job: 'ok', 'done' (settled so before), 'lost' (not this worker's any more), or what went wrong
 local q, worker, most, cancelled_ttl = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local claimed, now, ready, settled = q .. KEY.claimed .. worker, now_ms(), {}, {}
 
--- include: ways
+-- include: failure ways
 
 -- Enqueues what a job leaves when it succeeds: a number, as many entries for `forward`, then what put() reads.
 local function follow(i, last)
@@ -28,7 +28,7 @@ local function settle(id, delivery, way, text, ms, first, last)
   local follows = way == 's' and first <= last
   if follows then redis.call('LLEN', q .. KEY.pending) redis.call('LLEN', q .. KEY.forward) end -- fails while it may
   if status == 'r' and ours then
-    local ok, wrong = pcall(ways[way], id, key, f, delivery, text, ms)
+    local ok, wrong = pcall(ways[way], id, key, f, delivery, text, ms, first <= last and ARGV[first] or '')
     if not ok then -- a key is of a wrong type: nothing has happened, the worker still holds the job
       redis.call('PERSIST', key)
       redis.call('HDEL', key, 'z', 'g', 'y')

@@ -15,13 +15,19 @@ local ways = {
     finish(q, now, id, ms, f) -- first what may fail
     redis.call('HSET', key, 'b', '', 's', 's', 'r', text, 'z', now)
   end,
-  f = function(id, key, f, _, text)
-    redis.call('HSET', key, 's', 'f', 'x', text, 'z', now)
+  f = function(id, key, f, _, text, _, trace)
     finish(q, now, id, false, f)
+    redis.call('HSET', key, 's', 'f', 'z', now, 'x', text, failure(key, now, text, trace))
   end,
   c = function(id, _, f, _, text) end_cancelled(q, now, id, text, cancelled_ttl, f) end,
-  r = function(id, key, _, delivery, text, ms)
-    back(id, key, delivery, ms, 'x', text, 'a', (redis.call('HGET', key, 'a') or 0) + 1)
+  r = function(id, key, f, delivery, text, ms, trace)
+    local a, e, deadline = unpack(redis.call('HMGET', key, 'a', 'e', 'ex'))
+    if is_over(deadline, e, now + ms) then
+      end_cancelled(q, now, id, 'expired', cancelled_ttl, f)
+      redis.call('HSET', key, failure(key, now, text, trace))
+    else
+      back(id, key, delivery, ms, 'x', text, 'a', (a or 0) + 1, failure(key, now, text, trace))
+    end
   end,
   p = function(id, key, _, delivery, text, ms)
     back(id, key, delivery, ms, 'x', text, 'u', (redis.call('HGET', key, 'u') or 0) + 1)

@@ -155,6 +155,7 @@ class Child:
     def _on_order(self, _signal: int, _frame: FrameType | None) -> None:
         if self._slot.to_stop():
             self._runner.stop()
+        self._runner.look_at_clock()
 
 
 def ignore(_signal: int, _frame: FrameType | None) -> Any:

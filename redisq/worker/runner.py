@@ -10,13 +10,16 @@ from contextvars import copy_context
 from typing import Any
 
 from .. import claimed as verdict
+from .. import failing
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement
 from ..current import CurrentJob, enter, leave
-from ..delivery import describe
+from ..errors import SoftTimeout
 from ..job import WIRE
 from ..options import DEFAULTS, RunOptions
 from ..task import Task
+from ..telling import describe, trace
+from .soft import Interruption, SoftLimit, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ class Stopped(BaseException):
 class Runner:
     """Runs an app's jobs, one at a time, in the thread that calls it; or has the parts of that for who runs several."""
 
-    def __init__(self, app: RedisQ, worker: str) -> None:
+    def __init__(self, app: RedisQ, worker: str, soft_limit: SoftLimit | None = None) -> None:
         self._app = app
         self._worker = worker
         self._codec = app.settings.codec
@@ -36,6 +39,9 @@ class Runner:
         self._running = False
         self._asked = False
         self._coroutine: asyncio.Task[Any] | None = None
+        self._soft_limit = soft_limit or SoftLimit()
+        self._awaits = False
+        self._late = False
         self._known: dict[bytes, tuple[Task[Any, Any], bool]] = {
             name.encode(): (task, inspect.iscoroutinefunction(task.func)) for name, task in app.tasks.items()
         }
@@ -52,7 +58,7 @@ class Runner:
         The steps of `prepare` and `succeeded` in one piece: two calls more would cost a twentieth of a short job.
         """
         known = self._known.get(job.task or b"")
-        if known is None or int(job.version) > WIRE:
+        if known is None or int(job.version) > WIRE or (job.marks and job.expired):
             return _unfit(job)
         try:
             args, kwargs = self._arguments(job)
@@ -62,13 +68,15 @@ class Runner:
         task, is_async = known
         token = enter(current)
         try:
-            self._running, self._asked = True, False
+            self._begin(is_async, options)
             result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
             self._running = False
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
+            self._running = False
             return verdict.cancelled(job) if self._asked else self.failed(job, error, options)
         finally:
             self._running = False
+            self._soft_limit.end()
             leave(token)
         try:
             return verdict.succeeded(job, self._codec.encode(result), options, current.follow())
@@ -83,7 +91,7 @@ class Runner:
     def prepare(self, job: Claimed) -> tuple[CurrentJob, Task[Any, Any]] | Settlement:
         """What to call; or what becomes of a job that cannot be called."""
         known = self._known.get(job.task or b"")
-        if known is None or int(job.version) > WIRE:
+        if known is None or int(job.version) > WIRE or (job.marks and job.expired):
             return _unfit(job)
         try:
             return CurrentJob(self._app.settings, self._worker, job, *self._arguments(job)), known[0]
@@ -93,7 +101,8 @@ class Runner:
     def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
         """The job has raised this."""
         log.info("job.failed id=%s task=%s attempt=%d", job.full_id, job.task_name, job.attempt, exc_info=error)
-        return verdict.failed(job, describe(error), options)
+        known = self._known.get(job.task or b"")
+        return failing.failed(job, error, options, rules=known[0].rules if known else failing.NO_RULES)
 
     def succeeded(self, job: Claimed, result: Any, options: RunOptions, current: CurrentJob) -> Settlement:
         """The job has returned this."""
@@ -111,6 +120,18 @@ class Runner:
             self._running = False
             raise Stopped
 
+    def look_at_clock(self) -> None:
+        """Tell the job that runs when its soft limit is over. Called as `stop` is."""
+        if not (self._running and self._soft_limit.is_over()):
+            return
+        if not self._awaits:
+            self._soft_limit.end()
+            raise SoftTimeout(str(self._soft_limit))
+        if self._coroutine is not None:  # else it has not begun, and sees it then
+            self._soft_limit.end()
+            self._late = True
+            self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
+
     def close(self) -> None:
         if self._loop is not None:
             self._loop.close()
@@ -123,6 +144,15 @@ class Runner:
                 return args, kwargs
         raise ValueError("not a list of arguments and an object of keyword arguments")
 
+    def _begin(self, is_async: bool, options: RunOptions) -> None:
+        self._asked = self._late = False
+        self._awaits = is_async
+        if options.soft_timeout is not None:
+            self._soft_limit.begin(options.soft_timeout)
+        self._running = True  # from here on it can be interrupted
+        if options.soft_timeout is not None:
+            self.look_at_clock()  # a reminder may have come too early
+
     def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.Runner()
@@ -133,12 +163,31 @@ class Runner:
             self._coroutine = None
 
     async def _track(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        limited = self._soft_limit.is_set
         self._coroutine = asyncio.current_task()
-        return await coroutine
+        if not limited:
+            return await coroutine
+        self.look_at_clock()  # it may be over before the job has begun
+        try:
+            return await interruptible(coroutine, self._translate)
+        except Interruption as error:  # it did its work as a cancellation: to asyncio the job has failed
+            raise SoftTimeout(*error.args).with_traceback(error.__traceback__) from None
+
+    def _translate(self, thrown: BaseException) -> BaseException:
+        """A cancellation of ours comes to the job as a SoftTimeout."""
+        if not (self._late and isinstance(thrown, asyncio.CancelledError)) or self._asked:
+            return thrown
+        self._late = False
+        if self._coroutine is not None:
+            self._coroutine.uncancel()
+        return Interruption(str(self._soft_limit))
 
 
 def _unfit(job: Claimed) -> Settlement:
-    """It is of another version, or of a task that is not known here."""
+    """It is too late for it, it is of another version, or of a task that is not known here."""
+    if job.expired:
+        log.info("job.expired id=%s task=%s", job.full_id, job.task_name)
+        return verdict.expired(job)
     if int(job.version) > WIRE:
         return _postponed(verdict.postponed_as_newer(job))
     return _postponed(verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker"))
@@ -149,7 +198,7 @@ def _unreadable(job: Claimed, error: Exception) -> Settlement:
 
 
 def _unkept(job: Claimed, error: Exception) -> Settlement:
-    return verdict.dead(job, f"its result cannot be kept: {describe(error)}")
+    return verdict.dead(job, f"its result cannot be kept: {describe(error)}", trace(error))
 
 
 def _postponed(settlement: Settlement) -> Settlement:

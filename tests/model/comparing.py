@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from redisq import keys
@@ -91,6 +92,8 @@ def _compare_job(row: tuple[str, int, Any] | None, queue: Queue, job: Job | None
         "q": int(fields.get("q", 0)),
         "m": "m" in fields,
         "g": "g" in fields,
+        "ex": _time(int(fields["ex"]), int(fields["e"])) if "ex" in fields else None,
+        "hi": [tuple(json.loads(line)[:3]) for line in fields.get("hi", "").splitlines()],
     }
     expected = {
         "s": LETTERS[job.status],
@@ -101,6 +104,8 @@ def _compare_job(row: tuple[str, int, Any] | None, queue: Queue, job: Job | None
         "q": job.suspicions,
         "m": job.cancelled,
         "g": job.untold,
+        "ex": job.deadline,
+        "hi": job.failures,
     }
     assert seen == expected, f"{job}: {fields}"
     if job.status == "running":
@@ -109,6 +114,11 @@ def _compare_job(row: tuple[str, int, Any] | None, queue: Queue, job: Job | None
     assert bool(at) == (job.status in UNFINISHED or job.id in queue.dead), f"{job} is in {at}"
     expires = job.status not in UNFINISHED and not job.untold and job.id not in queue.dead
     assert (row[1] > 0) == expires, f"{job}, with a TTL of {row[1]} ms"
+
+
+def _time(moment: int, since: int) -> int:
+    """As a script reads a moment: a negative number is the time itself."""
+    return -moment if moment < 0 else since + moment
 
 
 def _compare_leases(found: dict[str, tuple[str, int, Any]], queue: Queue) -> None:

@@ -51,8 +51,8 @@ class Life:
 
     # What a process does
 
-    def enqueue(self, *ids: str, delay: float = 0.0) -> None:
-        bound = self.app.queue("high").options(feed="news", delay=delay)
+    def enqueue(self, *ids: str, **options: Any) -> None:
+        bound = self.app.queue("high").options(feed="news", **options)
         self.invoked |= set(ids)
         jobs = bound.enqueue_many("task", [((), {}, {"job_id": local_id}) for local_id in ids])
         assert all(job.created for job in jobs)

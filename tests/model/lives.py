@@ -84,6 +84,24 @@ def fails_for_good_and_is_revived(life: Life) -> None:
     life.settle(worker, life.success(worker, job))
 
 
+@life(trips=4)
+def is_claimed_too_late(life: Life) -> None:
+    life.enqueue("a", expires=5.0)
+    worker = life.worker("w")
+    life.pass_time(5.0)
+    (job,) = life.claim(worker)
+    assert job.expired
+    life.settle(worker, verdict.expired(job))
+
+
+@life(trips=4)
+def would_be_retried_too_late(life: Life) -> None:
+    life.enqueue("a", expires=0.9)
+    worker = life.worker("w")
+    (job,) = life.claim(worker)
+    life.settle(worker, verdict.failed(job, "no", DEFAULTS))
+
+
 @life(trips=7)
 def is_postponed(life: Life) -> None:
     life.enqueue("a")

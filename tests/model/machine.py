@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from math import inf
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from redisq.claimed import Claimed, Settlement
 from redisq.claimer import Interrupted
+from redisq.options import CallOptions
 from redisq.producer import NewJob
 
 from .comparing import compare
@@ -43,6 +45,10 @@ def step(weight: int, **arguments: st.SearchStrategy[Any]) -> Callable[[F], F]:
         return function
 
     return register
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 class Machine(RuleBasedStateMachine):
@@ -116,11 +122,20 @@ class Machine(RuleBasedStateMachine):
         expected = []
         for one in new:
             named, feed = one.options.job_id is not None, one.options.feed is not None
-            made = self._queue(name).enqueue(one.local_id, int(one.options.delay * 1000), named, feed)
+            delay, deadline = self._times(one.options)
+            made = self._queue(name).enqueue(one.local_id, delay, named, feed, deadline)
             expected.append((one.local_id, made or not named))
         self.line.next(fate)
         jobs = self.world.app.queue(name).options().send(new)
         assert [(job.local_id, job.created) for job in jobs] == expected
+
+    def _times(self, options: CallOptions) -> tuple[int, int | None]:
+        """How long such a job waits at least, and when it is too late for it."""
+        now = self.world.clock.now
+        begin = int(options.delay * 1000) if options.at is None else max(0, _ms(options.at) - now)
+        if isinstance(options.expires, datetime):
+            return begin, _ms(options.expires)
+        return begin, None if options.expires is None else now + int(options.expires * 1000)
 
     def _exchange(
         self,
@@ -205,8 +220,8 @@ class Machine(RuleBasedStateMachine):
             for job in answer:
                 if worker.held.get((base, job.id)) != job.delivery:
                     worker.held[base, job.id] = job.delivery
-                    expected.append((base, job.id, job.delivery))
-        assert [(job.source.base, job.id.decode(), job.delivery) for job in jobs] == expected
+                    expected.append((base, job.id, job.delivery, job.is_late(self.world.clock.now)))
+        assert [(job.source.base, job.id.decode(), job.delivery, bool(job.expired)) for job in jobs] == expected
         for one in jobs:
             queue = self.world.queues[one.source.base.removesuffix(f"feed:{FEED}:")]
             about = queue.jobs.get(one.id.decode())

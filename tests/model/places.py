@@ -41,9 +41,13 @@ class Places:
 
     # Coming in
 
-    def enqueue(self, job_id: str, delay: int = 0, named: bool = False, feed: bool = False) -> bool:
+    def enqueue(
+        self, job_id: str, delay: int = 0, named: bool = False, feed: bool = False, deadline: int | None = None
+    ) -> bool:
         """Whether it made a job."""
         made = self._put(job_id, delay, named, feed)
+        if made:
+            self.jobs[job_id].deadline = deadline
         if made and not delay:
             self.pending.insert(0, job_id)
         return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LEASE = 3000
 CRASH_LIMIT = 3
@@ -18,7 +18,8 @@ Holder = tuple[str, int]
 @dataclass
 class Job:
     """`left`: worker and delivery that put it back last. `ends`: how often it has ended; `noted`: which of its ends the
-    reader of its feed has noted. `again`: (an entry of a feed) to be read once more.
+    reader of its feed has noted. `again`: (an entry of a feed) to be read once more. `failures`: number, start and end
+    of the attempts that failed.
     """
 
     id: str
@@ -38,6 +39,12 @@ class Job:
     ended_at: int | None = None
     ends: int = 0
     noted: int = 0
+    started: int = 0
+    deadline: int | None = None
+    failures: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def is_late(self, now: int) -> bool:
+        return self.deadline is not None and now >= self.deadline
 
     @property
     def tombstone(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -32,7 +34,14 @@ SEED = os.environ.get("REDISQ_MODEL_SEED", "1")
 SHRINK = [Phase.shrink] if os.environ.get("REDISQ_MODEL_SHRINK") else []
 LENGTH = 60
 
-DELAYS = st.sampled_from([0, 0, 0, 400, 30_000])
+OPTIONS = st.fixed_dictionaries(
+    {
+        "delay": st.sampled_from([0, 0, 0, 400, 30_000]),
+        "at": RARELY,
+        "expires": st.sampled_from([None, None, None, 60, 500, 2000]),
+        "feed": MOSTLY,
+    }
+)
 
 
 class Protocol(Working):
@@ -40,15 +49,26 @@ class Protocol(Working):
 
     # Producers
 
-    @step(4, name=st.sampled_from(QUEUES), count=st.integers(1, 3), named=MOSTLY, delay=DELAYS, feed=MOSTLY, fate=FATES)
-    def enqueue(self, name: str, count: int, named: bool, delay: int, feed: bool, fate: str | None) -> None:
-        options = CallOptions(delay=delay / 1000, feed=FEED if feed else None)
+    @step(4, name=st.sampled_from(QUEUES), count=st.integers(1, 3), named=MOSTLY, options=OPTIONS, fate=FATES)
+    def enqueue(self, name: str, count: int, named: bool, options: dict[str, Any], fate: str | None) -> None:
+        asked = self._options(**options)
         new = [
-            NewJob.make("task", b"[[],{}]", options.with_(job_id=self._new_id()) if named else options)
+            NewJob.make("task", b"[[],{}]", asked.with_(job_id=self._new_id()) if named else asked)
             for _ in range(count)
         ]
         self.sent |= {(name, one.local_id): one for one in new}
         self._send(name, new, fate)
+
+    def _options(self, delay: int, at: bool, expires: int | None, feed: bool) -> CallOptions:
+        """`at`: as a point in time. A deadline before the delay can only be one."""
+        options = CallOptions(feed=FEED if feed else None)
+        options = options.with_(at=self._time(delay)) if at else options.with_(delay=delay / 1000)
+        if expires is None:
+            return options
+        return options.with_(expires=self._time(expires) if at or expires <= delay else expires / 1000)
+
+    def _time(self, ms: int) -> datetime:
+        return datetime.fromtimestamp((self.world.clock.now + ms) / 1000, UTC)
 
     @step(1, pick=PICK, fate=FATES)
     def enqueue_again(self, pick: int, fate: str | None) -> None:

@@ -64,6 +64,7 @@ class Transitions(Places):
 
     def _hold(self, job: Job, worker: str) -> Job:
         job.status, job.worker, job.delivery = "running", worker, job.delivery + 1
+        job.started = self.now()
         self.claimed.setdefault(worker, []).insert(0, job.id)
         return job
 
@@ -93,6 +94,10 @@ class Transitions(Places):
             return "done" if was_ours or job.left == holder else "lost"
         self.claimed[worker].remove(one.id)
         way = "c" if job.cancelled else one.way
+        if way in "rf":
+            job.failures = [*job.failures, (job.attempts + 1, job.started, self.now())][-20:]
+        if way == "r" and job.is_late(self.now() + one.ms):
+            way = "c"
         if way in "sc":
             self._end(job, "succeeded" if way == "s" else "cancelled")
         elif way == "f":

@@ -135,7 +135,7 @@ MUTATIONS = [
         "redis.call('HMGET', q .. KEY.state, 'paused', 'limits')",
         "redis.call('HMGET', q .. KEY.state, 'stopped', 'limits')",
     ),
-    one("a claim that leaves jobs puts no token back", "lua/claim.lua", "    wake(q)\n", ""),
+    one("a claim that leaves jobs puts no token back", "lua/claim.lua", "if claimable then wake(q) else", "if claimable then else"),
     one(
         "a suspect is claimed beside a job of another queue",
         "lua/claim.lua",
@@ -253,6 +253,23 @@ MUTATIONS = [
         "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        announce = (",
         "crashes",
     ),
+    one(
+        "a point in time is taken for a delay",
+        "lua/common.lua",
+        "return moment < 0 and -moment or since + moment end",
+        "return since + math.abs(moment) end",
+    ),
+    # Deadlines and failures
+    one(
+        "a claim overlooks a deadline",
+        "lua/claim.lua",
+        "is_over(job[12], job[7], now) and 1",
+        "false and 1",
+    ),
+    one("a retry overlooks a deadline", "lua/ways.lua", "if is_over(deadline, e, now + ms)", "if false"),
+    one("a failed attempt is not noted", "lua/failure.lua", "return 'tb', trace, 'hi', lines", "return 'tb', trace"),
+    one("a revived job keeps its deadline", "lua/revive.lua", "'n', 'ex', ", "'n', "),
+    one("a revived job keeps its failed attempts", "lua/revive.lua", "'ex', 'hi', ", "'ex', "),
     # Ending
     one("nobody is told of an end", "lua/finish.lua", "    tell(q, now, id, feed)\n", "", "model crashes"),
     one(

@@ -9,7 +9,7 @@ import signal
 import time
 from typing import Any
 
-from redisq import RedisQ, current_job
+from redisq import RedisQ, SoftTimeout, current_job
 
 app = RedisQ()
 not_an_app = {"redis": "q"}
@@ -62,6 +62,32 @@ def stubborn() -> None:
             time.sleep(60)
         except BaseException:
             note("shrugged")
+
+
+@app.task("tidy")
+def tidy(seconds: float) -> str:
+    try:
+        time.sleep(seconds)
+    except SoftTimeout:
+        return "tidied"
+    return "slept"
+
+
+@app.task("tidy_later")
+async def tidy_later(seconds: float) -> str:
+    try:
+        await asyncio.sleep(seconds)
+    except SoftTimeout:
+        return "tidied"
+    return "slept"
+
+
+@app.task("picky", timeout=0.5, retry_on=(OSError,), backoff=lambda attempt, error: 0.0)
+def picky(slow_at_first: bool) -> None:
+    note("picky", current_job().attempt)
+    if slow_at_first and current_job().attempt == 1:
+        time.sleep(60)
+    raise ValueError("of no listed type")
 
 
 @app.task("fail", backoff=0.05)

@@ -355,6 +355,47 @@ def test_code_that_holds_the_gil_is_killed_within_a_second(app: RedisQ, start: S
     assert not history("end")
 
 
+def test_a_job_over_its_soft_limit_may_clean_up(app: RedisQ, start: Start, history: History) -> None:
+    queue = app.queue("default").options(soft_timeout=0.3, timeout=20.0, max_attempts=1)
+    polite, later = queue.enqueue("tidy", 60), queue.enqueue("tidy_later", 60)
+    rude = queue.enqueue("nap", "rude", 60)
+    start()
+    assert (polite.wait(10.0), later.wait(10.0)) == ("tidied", "tidied")
+    with pytest.raises(JobFailed, match=r"SoftTimeout: it ran longer than 0\.3 s"):
+        rude.wait(10.0)
+    letter = rude.refresh()
+    assert "in nap" in (letter.traceback or "")
+    assert [one["attempt"] for one in letter.history] == [1]
+    assert app.queue("default").enqueue("echo", 1).wait(5.0) == 1
+    assert not history("end rude")
+
+
+def test_who_does_not_hear_the_soft_limit_is_killed_at_the_hard_one(app: RedisQ, start: Start) -> None:
+    job = app.queue("default").options(soft_timeout=0.2, timeout=0.8, max_attempts=1).enqueue("hold_gil", "deaf", 60)
+    start()
+    with pytest.raises(JobFailed, match="timeout"):
+        job.wait(10.0)
+    letter = job.refresh()
+    assert (letter.traceback, [one["error"] for one in letter.history]) == (None, [letter.error])
+
+
+def test_a_killed_job_is_tried_again_whatever_its_task_retries_on(app: RedisQ, start: Start, history: History) -> None:
+    job = app.queue("default").enqueue("picky", True)
+    start()
+    with pytest.raises(JobFailed, match="ValueError"):
+        job.wait(10.0)
+    assert history("picky") == ["picky 1", "picky 2"]
+    assert [one["error"].split(":")[0] for one in job.refresh().history] == ["timeout", "ValueError"]
+
+
+def test_a_job_that_waited_too_long_is_not_started(app: RedisQ, start: Start, history: History) -> None:
+    late = app.queue("default").options(expires=0.05).enqueue("echo", "late")
+    time.sleep(0.1)
+    start("--burst").wait()
+    assert (late.refresh().status, late.refresh().error) == ("cancelled", "expired")
+    assert not history("echo")
+
+
 def test_a_job_longer_than_many_leases_runs_once(app: RedisQ, start: Start, history: History) -> None:
     job = app.queue("default").enqueue("hold_gil", "long", 2)
     start()
