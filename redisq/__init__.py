@@ -38,6 +38,7 @@ from .job import Job
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
 from .task import Task
+from .waiting import as_completed, as_completed_async, wait, wait_async
 
 __version__ = "0.1.0"
 
@@ -79,6 +80,10 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkerInfo",
+    "as_completed",
+    "as_completed_async",
     "current_job",
     "load_app",
+    "wait",
+    "wait_async",
 ]

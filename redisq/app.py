@@ -197,6 +197,7 @@ class RedisQ:
     def close(self) -> None:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
         self._consumers.close()
+        self.settings.loops.close()
         self.settings.server.close()
 
 

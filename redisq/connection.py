@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -93,7 +93,7 @@ class Link:
             replies = self._exchange(commands)
             missing = [i for i, reply in enumerate(replies) if isinstance(reply, redis.exceptions.NoScriptError)]
             if missing:  # somebody emptied the script cache
-                self._known().clear()
+                self.forget_scripts()
                 again = self._exchange([commands[i] for i in missing])
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
@@ -122,6 +122,24 @@ class Link:
         """Of the socket, to wait for several."""
         return int(self._connection._sock.fileno())
 
+    def loads(self, commands: Sequence[Command]) -> list[Command]:
+        """What is to be sent before these, so that the server has their scripts."""
+        wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
+        return [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known()]
+
+    def loaded(self, commands: Sequence[Command]) -> None:
+        """The server has the scripts of these."""
+        self._known().update(command[1] for command in commands if command[0] == "EVALSHA")
+
+    def forget_scripts(self) -> None:
+        """It turned out that the server does not have them."""
+        self._known().clear()
+
+    def raw(self) -> tuple[Any, Callable[[str], Exception]]:
+        """The socket, from now on for a reader that never blocks; and what makes an error's text an error."""
+        self._connection._sock.setblocking(False)
+        return self._connection._sock, self._connection._parser.parse_error
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.disconnect()
@@ -138,11 +156,10 @@ class Link:
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         self._connect()  # first: what is known of the server may change by it
-        wanted = {command[1] for command in commands if command[0] == "EVALSHA"}
-        loads = [("SCRIPT", "LOAD", BY_SHA[sha].source) for sha in wanted - self._known()]
+        loads = self.loads(commands)
         self.send([*loads, *commands])
         replies = self.receive(len(loads) + len(commands))
-        self._known().update(wanted)
+        self.loaded(commands)
         return replies[len(loads) :]
 
 
@@ -202,8 +219,8 @@ class Route(ABC):
                     raise CallLost(f"refused when sent again: {error}", sent) from error
                 raise ServerRefused(str(error)) from error
             else:
-                if time.monotonic() + delay > deadline or not self._to_send_again(commands, replies):
-                    return _certain(replies, sent)
+                if time.monotonic() + delay > deadline or not self.to_send_again(commands, replies):
+                    return certain(replies, sent)
             finally:
                 if endpoint is not None and connection is not None:
                     endpoint.release(connection)
@@ -219,14 +236,15 @@ class Route(ABC):
                 raise ServerRefused(str(reply)) from reply
         return replies
 
-    def _to_send_again(self, commands: Sequence[Command], replies: Sequence[Any]) -> bool:
+    def to_send_again(self, commands: Sequence[Command], replies: Sequence[Any]) -> bool:
+        """Whether one of these answers passes."""
         return any(
             isinstance(reply, redis.ResponseError) and self.passes(command, reply)
             for command, reply in zip(commands, replies, strict=True)
         )
 
 
-def _certain(replies: list[Any], sent: bool) -> list[Any]:
+def certain(replies: list[Any], sent: bool) -> list[Any]:
     """The replies. CallLost if they are a refusal and it was sent before: the first may have been executed."""
     refusal = next((reply for reply in replies if isinstance(reply, redis.ResponseError)), None)
     if sent and refusal is not None:

@@ -14,7 +14,7 @@ i      nonce of the call, if the caller made the id        l      worker:deliver
 s      status, one letter; absent: queued                  p      progress, "done/total"
 w      worker that had it last                             r x    result, JSON; error, text
 c      claimed, ms                                         z      ended, ms
-n      1: somebody waits for its end                       g      ms to keep it once its feed has been told
+n      who waits for its end: 1, mailboxes                 g      ms to keep it once its feed has been told
 y      ms from when on only the id is known                j      what hangs on it, JSON; see hooks.lua
 =====  ==================================================  =====  ===============================================
 
@@ -60,6 +60,8 @@ class Home(Protocol):
 
     def fetch(self, local_id: str) -> Job: ...
     def wait(self, local_id: str, timeout: float | None) -> Job: ...
+    async def fetch_async(self, local_id: str) -> Job: ...
+    async def wait_async(self, local_id: str, timeout: float | None) -> Job: ...
     def cancel(self, local_id: str) -> Job: ...
     def revive(self, local_id: str) -> Job: ...
     def delete(self, local_id: str) -> None: ...
@@ -188,10 +190,20 @@ class Job:
         """The result, once the job has succeeded. JobFailed, JobCancelled; WaitTimeout after `timeout` seconds (None:
         no limit).
         """
-        job = self.home.wait(self.local_id, timeout)
-        if job.status == "succeeded":
-            return job.result
-        raise (JobFailed if job.status == "failed" else JobCancelled)(job.error or job.status)
+        return self.home.wait(self.local_id, timeout)._outcome()
+
+    async def refresh_async(self) -> Job:
+        """As `refresh`, of a coroutine."""
+        return await self.home.fetch_async(self.local_id)
+
+    async def wait_async(self, timeout: float | None = None) -> Any:
+        """As `wait`, of a coroutine. Many at once share a connection."""
+        return (await self.home.wait_async(self.local_id, timeout))._outcome()
+
+    def _outcome(self) -> Any:
+        if self.status == "succeeded":
+            return self.result
+        raise (JobFailed if self.status == "failed" else JobCancelled)(self.error or self.status)
 
     def cancel(self) -> Job:
         """End it before it runs; ask it to stop if it runs. Answers the job as it then is."""

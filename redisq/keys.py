@@ -26,6 +26,7 @@ unique:<key>              STRING  id of the only job that may have this key
 cron                      HASH    the timetable, a few fields per entry, see cron.py
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
+done:@<mailbox>           LIST    ids of ended jobs for one who waits for many; short-lived
 feed:<name>:…                     the base of a feed
 broken-<seconds>:<key>    any     what the doctor has set aside, since it was of a wrong type
 ========================  ======  ==============================================================  =====

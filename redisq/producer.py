@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import islice, repeat
+from typing import Any, NamedTuple, cast
 
 import redis
 from msgspec import UNSET
 
 from . import durability as durable
 from . import keys
-from .connection import CallLost, evalsha
+from .connection import CallLost, Route, evalsha
 from .endpoint import LOST, Command
-from .errors import EnqueueUnknown, FeedFull, ServerRefused, ServerUnavailable
+from .errors import EnqueueUnknown, FeedFull, RedisQError, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, as_hash, encode
 from .options import DURABILITIES, CallOptions
@@ -57,6 +57,19 @@ class NewJob(NamedTuple):
         return self._replace(hooks=hooks(policy.limits(self.task, args, kwargs), unique), unique=unique)
 
 
+class Prepared(NamedTuple):
+    """A call that enqueues jobs: the fields and commands that it sends, and how many of these announce the queue."""
+
+    jobs: Sequence[NewJob]
+    fields: Sequence[list[bytes]]
+    commands: list[Command]
+    announcing: int
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(job.local_id for job in self.jobs)
+
+
 def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
     """A job as put() in put.lua reads it."""
     options = job.options
@@ -73,10 +86,14 @@ class Producer:
         self._home = home
         self._announced = float("-inf")
 
+    @property
+    def route(self) -> Route:
+        """To where the queue is."""
+        return self._settings.server.shard(self._base)
+
     def send_all(self, jobs: Iterable[NewJob]) -> Iterator[Job]:
         """Enqueue in batches, each acknowledged before its jobs are answered, in order."""
-        remaining = iter(jobs)
-        while batch := _batch(remaining):
+        for batch in batches(jobs):
             yield from self.send(batch)
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
@@ -84,27 +101,47 @@ class Producer:
 
         EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull, DurabilityUnsupported, NotDurable.
         """
-        shard, patience = self._settings.server.shard(self._base), self._settings.patience
-        ids = tuple(job.local_id for job in jobs)
-        durability = self._durability(jobs)
-        sent_fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
-        announce = self._announce()
-        commands = [*announce, *self._calls(jobs, sent_fields, "1" if durability else "0")]
+        answers = self.attempt(jobs)
+        for answer in answers:
+            if isinstance(answer, RedisQError):
+                raise answer
+        return cast(list[Job], answers)
+
+    def attempt(self, jobs: Sequence[NewJob]) -> list[Job | RedisQError]:
+        """As `send`, with what became of each. Raised is what befell all."""
+        if self.has_to_announce_elsewhere():
+            self._announce_elsewhere()
+        durability, prepared = self.durability(jobs), self.prepare(jobs)
+        route, patience = self.route, self._settings.patience
         try:
             if durability:
-                replies = durable.call(shard, durability, commands, patience)
+                replies = durable.call(route, durability, prepared.commands, patience)
             else:
-                replies = shard.call(commands, patience)
+                replies = route.call(prepared.commands, patience)
         except CallLost as error:
-            if error.sent:
-                raise EnqueueUnknown(str(error), ids) from error.__cause__
-            raise
-        if announce and not isinstance(replies[0], redis.ResponseError):
-            self._announced = time.monotonic()
-        answers = _answers(jobs, replies[len(announce) : len(commands)])
+            return self.conclude(prepared, error)
+        answers = self.conclude(prepared, replies)
         if durability:
-            durable.confirm(shard, durability, replies, ids, patience)
-        return [self._job(*row) for row in zip(jobs, sent_fields, answers, strict=True)]
+            durable.confirm(route, durability, replies, prepared.ids, patience)
+        return answers
+
+    def prepare(self, jobs: Sequence[NewJob]) -> Prepared:
+        """What is to be sent to the queue's route. It can be sent again as it is."""
+        fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
+        announce = [self._announcement] if self._is_to_announce() and not self._is_elsewhere() else []
+        calls = self._calls(jobs, fields, "1" if self.durability(jobs) else "0")
+        return Prepared(jobs, fields, [*announce, *calls], len(announce))
+
+    def conclude(self, prepared: Prepared, outcome: list[Any] | Exception) -> list[Job | RedisQError]:
+        """What became of each job, from the replies or from what was raised for want of them."""
+        if isinstance(outcome, CallLost) and outcome.sent:
+            raise EnqueueUnknown(str(outcome), prepared.ids) from outcome.__cause__
+        if isinstance(outcome, Exception):
+            raise outcome
+        if prepared.announcing and not isinstance(outcome[0], redis.ResponseError):
+            self._announced = time.monotonic()
+        answers = _answers(prepared.jobs, outcome[prepared.announcing : len(prepared.commands)])
+        return [self._job(*row) for row in zip(prepared.jobs, prepared.fields, answers, strict=True)]
 
     def _calls(self, jobs: Sequence[NewJob], sent_fields: Sequence[list[bytes]], touch: str) -> list[Command]:
         """One for all; after it one for each that is to be the only one of its kind."""
@@ -119,7 +156,7 @@ class Producer:
                 unique.append(evalsha(ENQUEUE_ONCE, [self._base], (*how, *spec(job, fields))))
         return ([evalsha(ENQUEUE, [self._base], args)] if len(args) > len(common) else []) + unique
 
-    def _durability(self, jobs: Sequence[NewJob]) -> str | None:
+    def durability(self, jobs: Sequence[NewJob]) -> str | None:
         """The most that one of them asks for."""
         if all(job.options.durability is UNSET for job in jobs):
             return self._settings.durability
@@ -127,37 +164,44 @@ class Producer:
         wanted = {self._settings.durability if one is UNSET else one for one in asked}
         return next((durability for durability in reversed(DURABILITIES) if durability in wanted), None)
 
-    def _announce(self) -> list[Command]:
-        """What makes the queue's name known, to be sent along; sent already if it belongs elsewhere."""
-        now = time.monotonic()
-        if now - self._announced < ANNOUNCE_EVERY:
-            return []
-        command = ("SADD", keys.queues(self._settings.namespace), self._queue)
-        server = self._settings.server
-        if server.shard(self._base) is server:
-            return [command]
-        self._announced = now
-        # In a cluster it is another slot. That this is away must not keep jobs out of the queue.
-        elsewhere = server.shard(command[1])
+    def has_to_announce_elsewhere(self) -> bool:
+        """Whether the queue's name is to be made known in another slot, with a call of its own."""
+        return self._is_to_announce() and self._is_elsewhere()
+
+    def _is_to_announce(self) -> bool:
+        return time.monotonic() - self._announced >= ANNOUNCE_EVERY
+
+    def _is_elsewhere(self) -> bool:
+        return self.route is not self._settings.server
+
+    @property
+    def _announcement(self) -> Command:
+        return ("SADD", keys.queues(self._settings.namespace), self._queue)
+
+    def _announce_elsewhere(self) -> None:
+        """That this is away must not keep jobs out of the queue."""
+        self._announced = now = time.monotonic()
+        elsewhere = self._settings.server.shard(self._announcement[1])
         try:
             elsewhere.probe()
-            told = elsewhere.call([command], ANNOUNCE_PATIENCE)[0]
+            told = elsewhere.call([self._announcement], ANNOUNCE_PATIENCE)[0]
         except (*LOST, ServerUnavailable) as error:
             told = error
         if isinstance(told, Exception):
             self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
-        return []
 
-    def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job:
+    def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job | RedisQError:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""
         local_id = job.local_id
-        if job.unique is not None:
+        if job.unique is not None and not isinstance(answer, redis.ResponseError):
             raw_id, answer = answer
             local_id = raw_id.decode()
         if isinstance(answer, redis.ResponseError):
             if str(answer).startswith("FEEDFULL"):
-                raise FeedFull(f"feed {job.options.feed!r} has too many unread entries")
-            raise ServerRefused(str(answer)) from answer
+                return FeedFull(f"feed {job.options.feed!r} has too many unread entries")
+            refused = ServerRefused(str(answer))
+            refused.__cause__ = answer
+            return refused
         if isinstance(answer, int):
             fields = as_hash(sent)
             fields[b"e"] = b"%d" % answer
@@ -173,13 +217,19 @@ class Producer:
 
 
 def _answers(jobs: Sequence[NewJob], replies: Sequence[Any]) -> Iterator[Any]:
-    """By job: see Producer._calls. ServerRefused."""
-    for reply in replies:
-        if isinstance(reply, redis.ResponseError):
-            raise ServerRefused(str(reply)) from reply
+    """By job: see Producer._calls. A call that was refused is so for each of its jobs."""
     unique = sum(job.unique is not None for job in jobs)
-    plain, once = iter(replies[0] if unique < len(jobs) else ()), iter(replies[len(replies) - unique :])
+    once = iter(replies[len(replies) - unique :])
+    together = replies[0] if unique < len(jobs) else ()
+    plain = repeat(together) if isinstance(together, redis.ResponseError) else iter(together)
     return (next(plain if job.unique is None else once) for job in jobs)
+
+
+def batches(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
+    """The jobs in order, as many together as go into one call."""
+    remaining = iter(jobs)
+    while batch := _batch(remaining):
+        yield batch
 
 
 def _batch(jobs: Iterator[NewJob]) -> list[NewJob]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -12,18 +13,20 @@ from typing import Any
 import msgspec
 import redis
 
-from . import bulk, keys
+from . import bulk, keys, pump
 from .claimed import Claimed
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, as_hash
+from .loops import Loops
 from .options import NO_OPTIONS, CallOptions
 from .policy import Limit, check_concurrency, parse_rate
 from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
 from .settings import Settings
 from .survey import Survey, WorkerInfo
+from .watch import Ending, Key, Watch, news
 
 #: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
 Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[str, Any], Mapping[str, Any]]
@@ -70,6 +73,18 @@ class Queue:
     def put(self, payload: Any) -> Job:
         """Enqueue any JSON value, for whoever claims from this queue."""
         return self._bound.put(payload)
+
+    async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
+        """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
+        return await self._bound.enqueue_async(task, *args, **kwargs)
+
+    async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
+        """As `enqueue_many`, of a coroutine."""
+        return await self._bound.enqueue_many_async(task, calls)
+
+    async def put_async(self, payload: Any) -> Job:
+        """As `put`, of a coroutine."""
+        return await self._bound.put_async(payload)
 
     # Looking
 
@@ -125,6 +140,41 @@ class Queue:
                 return job
             if remaining <= 0:
                 raise WaitTimeout(f"job {job.id} is still {job.status}")
+
+    # The same, of coroutines
+
+    async def fetch_async(self, local_id: str) -> Job:
+        """As `fetch`."""
+        line = self._settings.loops.here().line(self._producer.route, self._settings.patience)
+        flat, now = await line.ask([("HGETALL", self._key("job", local_id)), ("TIME",)])
+        job = self._decode(local_id, flat)
+        if job is None or _has_expired(job, now):
+            raise JobNotFound(f"no job {self.name}.{local_id}")
+        return job
+
+    async def wait_async(self, local_id: str, timeout: float | None) -> Job:
+        """As `wait`."""
+        async with aclosing(news([self.ending(local_id)], timeout)) as came:
+            async for ending in came:
+                return self.ended(ending)
+        raise WaitTimeout(f"job {self.name}.{local_id} has not ended")
+
+    def ending(self, local_id: str) -> Ending:
+        """For the running event loop to wait for."""
+        here, route = self._settings.loops.here(), self._producer.route
+        watch = here.get(("watch", route), lambda here: Watch(here, route, self._settings.patience))
+        return watch.add(Key(self.base, local_id))
+
+    def ended(self, ending: Ending) -> Job:
+        """The job as it has ended; JobNotFound. Raises what kept it from being known."""
+        job = self._decode(ending.key.id, ending.future.result())
+        if job is None:
+            raise JobNotFound(f"no job {self.name}.{ending.key.id}")
+        return job
+
+    @property
+    def loops(self) -> Loops:
+        return self._settings.loops
 
     # Acting
 
@@ -214,8 +264,7 @@ class Queue:
         """Whether only its id is still known. Asks for the server's time only where it matters."""
         if job.expires_at is None:
             return False
-        seconds, microseconds = self._call([("TIME",)])[0]
-        return int(seconds) + int(microseconds) / 1e6 >= job.expires_at.timestamp()
+        return _has_expired(job, self._call([("TIME",)])[0])
 
     def _jobs(self, status: str | None) -> Iterator[Job]:
         places = [self._jobs_in(place, status) for place in self._places(status)]
@@ -248,6 +297,11 @@ def _age(job: Job) -> datetime:
     return job.created_at or _LONG_AGO
 
 
+def _has_expired(job: Job, now: Sequence[bytes]) -> bool:
+    """As of TIME."""
+    return job.expires_at is not None and int(now[0]) + int(now[1]) / 1e6 >= job.expires_at.timestamp()
+
+
 class BoundQueue:
     """A queue, and options for the calls that are made through it."""
 
@@ -269,11 +323,30 @@ class BoundQueue:
 
     def put(self, payload: Any) -> Job:
         """See Queue.put."""
-        new = NewJob.make("", self._queue._settings.codec.encode(payload), self._options)
-        return self.send([new.under_policy((payload,), {})])[0]
+        return self.send([self._payload(payload)])[0]
+
+    async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
+        """See Queue.enqueue_async."""
+        return (await self._send_async([self._new(task, (args, kwargs))]))[0]
+
+    async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
+        """See Queue.enqueue_many_async."""
+        new = (self._new(task, call) for call in calls)
+        return await pump.send_all(self._queue._settings, self._queue._producer, new)
+
+    async def put_async(self, payload: Any) -> Job:
+        """See Queue.put_async."""
+        return (await self._send_async([self._payload(payload)]))[0]
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         return self._queue._producer.send(jobs)
+
+    async def _send_async(self, jobs: Sequence[NewJob]) -> list[Job]:
+        return await pump.send(self._queue._settings, self._queue._producer, jobs)
+
+    def _payload(self, payload: Any) -> NewJob:
+        new = NewJob.make("", self._queue._settings.codec.encode(payload), self._options)
+        return new.under_policy((payload,), {})
 
     def _new(self, task: str, call: Call) -> NewJob:
         args, kwargs, *more = call

@@ -6,6 +6,7 @@ import msgspec
 
 from .codec import Codec
 from .connection import Server
+from .loops import Loops
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -42,3 +43,4 @@ class Settings(msgspec.Struct, frozen=True, eq=False):
     patience: float
     retention: Retention
     durability: str | None = None
+    loops: Loops = msgspec.field(default_factory=Loops)

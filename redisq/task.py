@@ -59,6 +59,16 @@ class Task(Generic[P, R]):
         """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
         return self.options().enqueue_many(calls)
 
+    async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
+        if self._calls is NO_OPTIONS:
+            return await self._queues(self.queue).enqueue_async(self.name, *args, **kwargs)
+        return await self.options().enqueue_async(*args, **kwargs)
+
+    async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
+        """As `enqueue_many`, of a coroutine."""
+        return await self.options().enqueue_many_async(calls)
+
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""
         return self.name, self.queue, self._calls
@@ -85,6 +95,14 @@ class BoundTask:
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """See Task.enqueue_many."""
         return BoundQueue(self._queue, self._options).enqueue_many(self._name, calls)
+
+    async def enqueue_async(self, /, *args: Any, **kwargs: Any) -> Job:
+        """See Task.enqueue_async."""
+        return await BoundQueue(self._queue, self._options).enqueue_async(self._name, *args, **kwargs)
+
+    async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
+        """See Task.enqueue_many_async."""
+        return await BoundQueue(self._queue, self._options).enqueue_many_async(self._name, calls)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""

@@ -25,6 +25,15 @@ local function tell(q, now, id, feed)
   wake(base)
 end
 
+-- waited: by commas, 1 for the token of this job, and mailboxes, which get its id; see await.lua and watch.lua
+local function tell_who_waits(q, id, waited)
+  for name in waited:gmatch('[^,]+') do
+    local done = q .. KEY.done .. (name == '1' and id or name)
+    redis.call('LPUSH', done, id)
+    redis.call('PEXPIRE', done, 10000)
+  end
+end
+
 -- ttl: how long to keep the record, in ms; false for the dead letters, which are a place.
 local function finish(q, now, id, ttl, f)
   local key, feed, waited, named = q .. KEY.job .. id, f[1], f[2], f[3]
@@ -36,10 +45,7 @@ local function finish(q, now, id, ttl, f)
   elseif ttl then
     expire(key, now, ttl, named)
   end
-  if waited then
-    redis.call('LPUSH', q .. KEY.done .. id, 1)
-    redis.call('PEXPIRE', q .. KEY.done .. id, 10000)
-  end
+  if waited then tell_who_waits(q, id, waited) end
 end
 
 local function end_cancelled(q, now, id, why, ttl, f)
