@@ -30,16 +30,23 @@ _CHUNK = 65536
 _LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-def in_thread(loop: asyncio.AbstractEventLoop, work: Callable[[], T], then: Callable[[T], None]) -> None:
-    """Do what may block in a thread of its own, and go on with its answer in the loop, unless that is closed by then.
+def in_thread(
+    loop: asyncio.AbstractEventLoop,
+    work: Callable[[], T],
+    then: Callable[[T], None],
+    otherwise: Callable[[], object] = bool,
+) -> None:
+    """Do what may block in a thread of its own, and go on with its answer in the loop; `otherwise` if that is closed.
 
     The thread holds up no exit: what it does can be cut off, as by a crash. `work` raises nothing.
     """
 
     def run() -> None:
         answer = work()
-        with suppress(RuntimeError):
+        try:
             loop.call_soon_threadsafe(then, answer)
+        except RuntimeError:
+            otherwise()
 
     threading.Thread(target=run, name="redisq-async", daemon=True).start()
 
@@ -70,6 +77,7 @@ class Line:
         self._route = route
         self._patience = patience
         self._link: Link | None = None
+        self._new_link: Link | None = None  # of the thread
         self._socket: Any = None
         self._reader: Any = None
         self._calls: deque[_Call] = deque()  # sent, the oldest first
@@ -102,9 +110,11 @@ class Line:
         """Close the connection. Calls that it has not answered are sent again, as after any loss."""
         if not self._loop.is_closed():
             self._lose()
-        elif self._link is not None:
-            self._link.close()
-            self._link = None
+            return
+        for link in (self._link, self._new_link):
+            if link is not None:
+                link.close()
+        self._link = self._new_link = None
 
     # Up
 
@@ -223,32 +233,31 @@ class Line:
     def _go(self) -> None:
         calls, self._waiting = self._waiting, []
         self.detours += 1
-        in_thread(self._loop, lambda: (calls, *self._work(calls)), self._back)
+        in_thread(self._loop, lambda: self._work(calls), lambda outcomes: self._back(calls, outcomes), self.close)
 
-    def _work(self, calls: Sequence[_Call]) -> tuple[list[Outcome], Link | None]:
-        """In the thread: what the calls came to, and a connection, if there is one now."""
+    def _work(self, calls: Sequence[_Call]) -> list[Outcome]:
+        """In the thread: what the calls came to. There is a new connection then, if there can be one now."""
         commands = [command for call in calls for command in call.commands]
         try:
             replies = iter(self._route.call(commands, self._patience))
             outcomes = [_final(call, [next(replies) for _ in call.commands]) for call in calls]
         except Exception as error:  # whatever it is, it is the callers'
-            return [_final(call, error) for call in calls], None
-        try:
+            return [_final(call, error) for call in calls]
+        with suppress(*LOST, redis.ResponseError):
             endpoint = self._route.endpoint()
-            return outcomes, Link(self._route, endpoint, endpoint.acquire(fresh=True))
-        except (*LOST, redis.ResponseError):
-            return outcomes, None
+            self._new_link = Link(self._route, endpoint, endpoint.acquire(fresh=True))
+        return outcomes
 
-    def _back(self, came: tuple[Sequence[_Call], list[Outcome], Link | None]) -> None:
-        calls, outcomes, link = came
+    def _back(self, calls: Sequence[_Call], outcomes: Sequence[Outcome]) -> None:
         self._away = False
-        if link is not None and self._link is None:
+        link, self._new_link = self._new_link, None
+        if link is not None and self._link is not None:  # it was not lost: an answer was not final
+            link.close()
+        elif link is not None:
             self._link = link
             self._socket, error_of = link.raw()
             self._reader = hiredis.Reader(replyError=error_of)
             self._loop.add_reader(self._socket.fileno(), self._on_readable)
-        elif link is not None:
-            link.close()
         waiting, self._waiting = self._waiting, []
         for call in waiting:
             if self._link is None or call.sent:

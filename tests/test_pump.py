@@ -143,13 +143,17 @@ def test_a_server_that_is_killed_leaves_each_with_its_own_id(redis_url: str, cli
                 *(queue.options(job_id=answer.job_id).enqueue_async("t") for answer in unknown)
             )
             assert [job.id for job in again] == [f"default.j{i}" for i in range(50)]
-            proxy.close()
-            with pytest.raises(ServerUnavailable):
-                await queue.enqueue_async("t")
 
         asyncio.run(main())
         app.close()
     assert client.llen("redisq:{default}:pending") == 51
+
+
+def test_what_never_reached_a_server_is_unavailable_and_not_unknown() -> None:
+    app = RedisQ("redis://127.0.0.1:1/0", patience=0.1)
+    with pytest.raises(ServerUnavailable):
+        asyncio.run(app.queue("default").enqueue_async("t"))
+    app.close()
 
 
 def test_a_lost_reply_is_cleared_up_and_the_job_is_the_callers(redis_url: str, client: redis.Redis) -> None:
