@@ -168,6 +168,11 @@ class RedisQ:
         queue, local_id = keys.FullId.parse(job_id)
         return self.queue(queue).fetch(local_id)
 
+    async def job_async(self, job_id: str) -> Job:
+        """As `job`, of a coroutine."""
+        queue, local_id = keys.FullId.parse(job_id)
+        return await self.queue(queue).fetch_async(local_id)
+
     def find_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """The jobs with these full ids, in order, None for one that is not there; a round trip per queue."""
         full_ids = [keys.FullId.parse(job_id) for job_id in job_ids]

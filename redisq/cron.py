@@ -32,7 +32,7 @@ from .errors import CronNotFound, InvalidOption
 from .job import Job, encode
 from .options import CallOptions, is_number
 from .producer import NewJob, spec
-from .queue import BoundQueue, Queue
+from .queue import Queue
 from .schedule import CATCH_UPS, LATE, Schedule
 from .scripts import DECLARE, HOLD, TICK
 from .settings import Settings
@@ -161,7 +161,7 @@ class Timetable:
 
     def enqueue(self, definition: Definition) -> Job:
         new = NewJob.make(definition.task, definition.body, definition.options)._replace(hooks=definition.hooks)
-        return BoundQueue(self._queue, definition.options).send([new])[0]
+        return self._queue.bound(definition.options).send([new])[0]
 
     def forget(self, name: str) -> None:
         fields = [field for field in self._call(("HKEYS", self._key))[0] if field.startswith(f"{name}:".encode())]

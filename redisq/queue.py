@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import redis
 
-from . import bulk, keys, pump
+from . import bulk, keys
+from .bound import BoundQueue, Call
 from .claimed import Claimed
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
@@ -22,14 +23,11 @@ from .job import STATUSES, UNFINISHED, Job, as_hash
 from .loops import Loops
 from .options import NO_OPTIONS, CallOptions
 from .policy import Limit, check_concurrency, parse_rate
-from .producer import NewJob, Producer
+from .producer import Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
 from .settings import Settings
 from .survey import Survey, WorkerInfo
 from .watch import Ending, Key, Watch, news
-
-#: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
-Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[str, Any], Mapping[str, Any]]
 
 #: Ids in one look: few at first, since few may be wanted.
 _FIRST_PAGE = 20
@@ -51,7 +49,7 @@ class Queue:
         self.base = keys.queue_base(settings.namespace, name)
         self._settings = settings
         self._producer = Producer(settings, name, self.base, self)
-        self._bound = BoundQueue(self, NO_OPTIONS)
+        self._bound = self.bound(NO_OPTIONS)
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -60,7 +58,10 @@ class Queue:
 
     def options(self, **options: Any) -> BoundQueue:
         """The queue, for calls with these options: delay, job_id, feed, max_attempts, timeout, result_ttl, backoff."""
-        return BoundQueue(self, NO_OPTIONS.with_(**options))
+        return self.bound(NO_OPTIONS.with_(**options))
+
+    def bound(self, options: CallOptions) -> BoundQueue:
+        return BoundQueue(self._settings, self._producer, options)
 
     def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a call of a task by its name; the server has it when this returns."""
@@ -160,7 +161,7 @@ class Queue:
         raise WaitTimeout(f"job {self.name}.{local_id} has not ended")
 
     def ending(self, local_id: str) -> Ending:
-        """For the running event loop to wait for."""
+        """For a coroutine of the running loop to wait for."""
         here, route = self._settings.loops.here(), self._producer.route
         watch = here.get(("watch", route), lambda here: Watch(here, route, self._settings.patience))
         return watch.add(Key(self.base, local_id))
@@ -300,60 +301,3 @@ def _age(job: Job) -> datetime:
 def _has_expired(job: Job, now: Sequence[bytes]) -> bool:
     """As of TIME."""
     return job.expires_at is not None and int(now[0]) + int(now[1]) / 1e6 >= job.expires_at.timestamp()
-
-
-class BoundQueue:
-    """A queue, and options for the calls that are made through it."""
-
-    def __init__(self, queue: Queue, options: CallOptions) -> None:
-        self._queue = queue
-        self._options = options
-
-    def options(self, **options: Any) -> BoundQueue:
-        """With these options over the ones given before."""
-        return BoundQueue(self._queue, self._options.with_(**options))
-
-    def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
-        """See Queue.enqueue."""
-        return self.send([self._new(task, (args, kwargs))])[0]
-
-    def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
-        """See Queue.enqueue_many."""
-        return list(self._queue._producer.send_all(self._new(task, call) for call in calls))
-
-    def put(self, payload: Any) -> Job:
-        """See Queue.put."""
-        return self.send([self._payload(payload)])[0]
-
-    async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
-        """See Queue.enqueue_async."""
-        return (await self._send_async([self._new(task, (args, kwargs))]))[0]
-
-    async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
-        """See Queue.enqueue_many_async."""
-        new = (self._new(task, call) for call in calls)
-        return await pump.send_all(self._queue._settings, self._queue._producer, new)
-
-    async def put_async(self, payload: Any) -> Job:
-        """See Queue.put_async."""
-        return (await self._send_async([self._payload(payload)]))[0]
-
-    def send(self, jobs: Sequence[NewJob]) -> list[Job]:
-        return self._queue._producer.send(jobs)
-
-    async def _send_async(self, jobs: Sequence[NewJob]) -> list[Job]:
-        return await pump.send(self._queue._settings, self._queue._producer, jobs)
-
-    def _payload(self, payload: Any) -> NewJob:
-        new = NewJob.make("", self._queue._settings.codec.encode(payload), self._options)
-        return new.under_policy((payload,), {})
-
-    def _new(self, task: str, call: Call) -> NewJob:
-        args, kwargs, *more = call
-        are_args = isinstance(args, Sequence) and not isinstance(args, str | bytes)
-        if len(more) > 1 or not are_args or not isinstance(kwargs, Mapping):
-            raise InvalidOption(f"a call is (args, kwargs) or (args, kwargs, options), not {call!r:.200}")
-        keys.check_task(task)
-        options = self._options.with_(**more[0]) if more else self._options
-        new = NewJob.make(task, self._queue._settings.codec.encode([args, dict(kwargs)]), options)
-        return new if options.policy is None else new.under_policy(args, kwargs)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from .bound import Call
 from .job import Job
 from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
-from .queue import BoundQueue, Call, Queue
+from .queue import Queue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,19 +91,19 @@ class BoundTask:
 
     def enqueue(self, /, *args: Any, **kwargs: Any) -> Job:
         """See Task.enqueue."""
-        return BoundQueue(self._queue, self._options).enqueue(self._name, *args, **kwargs)
+        return self._queue.bound(self._options).enqueue(self._name, *args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """See Task.enqueue_many."""
-        return BoundQueue(self._queue, self._options).enqueue_many(self._name, calls)
+        return self._queue.bound(self._options).enqueue_many(self._name, calls)
 
     async def enqueue_async(self, /, *args: Any, **kwargs: Any) -> Job:
         """See Task.enqueue_async."""
-        return await BoundQueue(self._queue, self._options).enqueue_async(self._name, *args, **kwargs)
+        return await self._queue.bound(self._options).enqueue_async(self._name, *args, **kwargs)
 
     async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
         """See Task.enqueue_many_async."""
-        return await BoundQueue(self._queue, self._options).enqueue_many_async(self._name, calls)
+        return await self._queue.bound(self._options).enqueue_many_async(self._name, calls)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""

@@ -25,7 +25,7 @@ _local = threading.local()
 
 def wait(jobs: Iterable[Job], timeout: float | None = None, first: bool = False) -> list[Job]:
     """The jobs that have ended, as they then are, in the order given, once all have ended, or `timeout` seconds have
-    passed (None: no limit). `first`: once one has ended.
+    passed (None: no limit). `first`: those that have, once one has.
 
     A job that failed has ended, too: look at its status. JobNotFound if one is gone; ServerUnavailable.
     """
@@ -56,13 +56,13 @@ async def wait_async(jobs: Iterable[Job], timeout: float | None = None, first: b
     """As `wait`, of a coroutine."""
     jobs = list(jobs)
     awaited = _awaited(jobs)
-    ended: dict[tuple[Home, str], Job] = {}
     async with aclosing(news(list(awaited), _checked(timeout))) as came:
         async for ending in came:
-            queue = awaited[ending]
-            ended[queue, ending.key.id] = queue.ended(ending)
+            awaited[ending].ended(ending)  # raises at once what it has to
             if first:
                 break
+        over = [ending for ending in awaited if ending.future.done() and not ending.future.cancelled()]
+    ended: dict[tuple[Home, str], Job] = {(awaited[one], one.key.id): awaited[one].ended(one) for one in over}
     return [ended[job.home, job.local_id] for job in jobs if (job.home, job.local_id) in ended]
 
 

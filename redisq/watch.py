@@ -125,7 +125,7 @@ class Watch:
         self.trouble = None
         bases = dict.fromkeys(key.base for key in keys)
         over = {Key(base, raw.decode()) for base, ids in zip(bases, outcome, strict=True) for raw in ids}
-        self._find(list(over))
+        self._find([key for key in keys if key in over])
         self._are_tried(key for key in keys if key not in over)
         self._look()
 
@@ -143,7 +143,7 @@ class Watch:
         if not self._bases and bases:
             self._bases = bases
             boxes = [self._box(base) for base in sorted(bases)]
-            self._ear.call([("BLMPOP", LONGEST_BLOCK, len(boxes), *boxes, "LEFT", "COUNT", PAGE)], self._heard)
+            self._ear.call([("BLMPOP", LONGEST_BLOCK, len(boxes), *boxes, "RIGHT", "COUNT", PAGE)], self._heard)
         elif bases - self._bases and not self._told_to_turn:
             self._told_to_turn = True
             box = self._box(next(iter(self._bases)))

@@ -135,12 +135,22 @@ def test_wait_answers_in_order_what_has_ended(app: RedisQ) -> None:
     jobs = app.queue("default").enqueue_many("t", [((), {})] * 4)
     end(app, 2)
     assert [job.id for job in redisq.wait(jobs, timeout=0.2)] == [job.id for job in jobs[:2]]
-    assert [job.result for job in redisq.wait(reversed(jobs), first=True)] in ([jobs[0].id], [jobs[1].id])
+    assert [job.result for job in redisq.wait(reversed(jobs), first=True)] == [jobs[1].id, jobs[0].id]
     finisher = threading.Timer(0.1, end, (app, 2))
     finisher.start()
     assert [job.result for job in redisq.wait([*jobs, jobs[0]])] == [job.id for job in [*jobs, jobs[0]]]
     finisher.join()
     assert redisq.wait([]) == []
+
+
+def test_one_that_is_gone_is_told_at_once(app: RedisQ) -> None:
+    jobs = app.queue("default").enqueue_many("t", [((), {})] * 2)
+    jobs[1].delete()
+    for ask in (redisq.wait, lambda jobs, timeout: list(redisq.as_completed(jobs, timeout))):
+        began = time.monotonic()
+        with pytest.raises(JobNotFound, match=jobs[1].id):
+            ask(jobs, 30.0)
+        assert time.monotonic() - began < 10.0
 
 
 def test_as_completed_gives_each_as_it_ends(app: RedisQ) -> None:
