@@ -42,7 +42,7 @@ class BoundQueue:
 
     async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """See Queue.enqueue_async."""
-        return (await self._send_async([self._new(task, (args, kwargs))]))[0]
+        return (await pump.send(self._settings, self._producer, [self._new(task, (args, kwargs))]))[0]
 
     async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """See Queue.enqueue_many_async."""
@@ -51,14 +51,11 @@ class BoundQueue:
 
     async def put_async(self, payload: Any) -> Job:
         """See Queue.put_async."""
-        return (await self._send_async([self._payload(payload)]))[0]
+        return (await pump.send(self._settings, self._producer, [self._payload(payload)]))[0]
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         """See Producer.send."""
         return self._producer.send(jobs)
-
-    async def _send_async(self, jobs: Sequence[NewJob]) -> list[Job]:
-        return await pump.send(self._settings, self._producer, jobs)
 
     def _payload(self, payload: Any) -> NewJob:
         new = NewJob.make("", self._settings.codec.encode(payload), self._options)

@@ -39,7 +39,7 @@ class Pump:
         self._on_its_way = False
 
     def send(self, jobs: Sequence[NewJob]) -> asyncio.Future[list[Job]]:
-        """As Producer.send, a batch at most. Cancelled, it leaves jobs of which it is not known whether they exist."""
+        """As Producer.send. Cancelled, it leaves jobs of which it is not known whether they exist."""
         part = _Part(jobs, self._loop.create_future())
         self._waiting.append(part)
         if not self._on_its_way:
@@ -118,8 +118,8 @@ def _own(error: Exception, jobs: Sequence[NewJob]) -> Exception:
     return own
 
 
-async def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> list[Job]:
-    """As Producer.send."""
+def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> asyncio.Future[list[Job]]:
+    """As Producer.send, a batch at most."""
     here = settings.loops.here()
     durability = producer.durability(jobs)
 
@@ -127,7 +127,7 @@ async def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -
         line = here.line(producer.route, settings.patience)
         return Pump(here.loop, producer, line, durable=durability is not None)
 
-    return await here.get((producer, durability), make).send(jobs)
+    return here.get((producer, durability), make).send(jobs)
 
 
 async def send_all(settings: Settings, producer: Producer, jobs: Iterable[NewJob]) -> list[Job]:
