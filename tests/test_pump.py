@@ -68,10 +68,11 @@ def test_many_coroutines_cost_few_round_trips_and_no_thread(redis_url: str, clie
 
         async def main() -> None:
             await queue.enqueue_async("t", -1)
-            before, threads = proxy.requests, threading.active_count()
+            line = app.settings.loops.here().line(app.settings.server, app.settings.patience)
+            before, threads = proxy.requests, line.detours
             jobs = await asyncio.gather(*(queue.enqueue_async("t", i) for i in range(500)))
             assert proxy.requests - before <= 8
-            assert threading.active_count() == threads
+            assert line.detours == threads == 1
             assert [job.args for job in jobs] == [[i] for i in range(500)]
 
         asyncio.run(main())
