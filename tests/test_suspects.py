@@ -73,7 +73,7 @@ def test_the_claim_tells_who_is_to_run_alone_also_when_its_answer_was_lost(app: 
 
 def test_others_are_not_told_to_run_alone(app: RedisQ) -> None:
     app.queue("low").enqueue_many("task", [((), {})] * 3)
-    assert [job.alone for job in claim(app, ["low"])[0]] == [None] * 3
+    assert [job.alone for job in claim(app, ["low"])[0]] == [False] * 3
 
 
 def test_of_several_of_which_one_crashed_their_worker_all_are_suspects(app: RedisQ) -> None:

@@ -135,7 +135,12 @@ MUTATIONS = [
         "redis.call('HMGET', q .. KEY.state, 'paused', 'limits')",
         "redis.call('HMGET', q .. KEY.state, 'stopped', 'limits')",
     ),
-    one("a claim that leaves jobs puts no token back", "lua/claim.lua", "if claimable then wake(q) else", "if claimable then else"),
+    one(
+        "a claim that leaves jobs puts no token back",
+        "lua/claim.lua",
+        "if claimable then wake(q) else",
+        "if claimable then else",
+    ),
     one(
         "a suspect is claimed beside a job of another queue",
         "lua/claim.lua",
