@@ -47,7 +47,7 @@ def test_a_child_that_has_grown_large_is_replaced(shop: Shop) -> None:
     while len(set(pids)) < 3:
         pids.append(shop.queue.enqueue("hoard", 20).wait(SLOW))
         assert len(pids) < 2000
-    assert all(mib > 150 for _, mib in worn(worker))
+    assert all(mib >= 150 for _, mib in worn(worker))  # rounded, as the log has it
     assert len(worn(worker)) >= 2
     assert worker.process.poll() is None
 
