@@ -13,6 +13,10 @@ import redis
 from tests.servers import KINDS, Server, chosen, version
 
 
+#: Folders of tests that know a server only by way of the library: they are tried on the first that is chosen alone.
+ON_THE_FIRST = {"api", "commands", "system", "worker"}
+
+
 def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # workers that are started under nohup do not hear it, as they should
     try:
@@ -33,6 +37,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server_kind" in metafunc.fixturenames:
         names = chosen(os.environ)
+        if ON_THE_FIRST & set(metafunc.definition.path.parts):
+            names = list(names)[:1]
         metafunc.parametrize("server_kind", [KINDS[name] for name in names], ids=names, scope="session")
 
 
