@@ -13,7 +13,7 @@ import redis
 from tests.servers import KINDS, Server, chosen, version
 
 #: Folders of tests that know a server only by way of the library: they are tried on the first that is chosen alone.
-ON_THE_FIRST = {"api", "commands", "system", "worker"}
+ON_THE_FIRST = {"api", "commands", "faults", "system", "worker"}
 
 
 def pytest_configure() -> None:
