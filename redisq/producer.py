@@ -112,7 +112,8 @@ class Producer:
         """As `send`, with what became of each. Raised is what befell all."""
         if self.has_to_announce_elsewhere():
             self._announce_elsewhere()
-        durability, prepared = self.durability(jobs), self.prepare(jobs)
+        durability = self.durability(jobs)
+        prepared = self.prepare(jobs, durability is not None)
         route, patience = self.route, self._settings.patience
         try:
             if durability:
@@ -126,11 +127,11 @@ class Producer:
             durable.confirm(route, durability, replies, prepared.ids, patience)
         return answers
 
-    def prepare(self, jobs: Sequence[NewJob]) -> Prepared:
-        """What is to be sent to the queue's route. It can be sent again as it is."""
+    def prepare(self, jobs: Sequence[NewJob], durable: bool = False) -> Prepared:
+        """What is to be sent to the queue's route. It can be sent again as it is. `durable`: it is to be confirmed."""
         fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
         announce = [self._announcement] if self._is_to_announce() and not self._is_elsewhere() else []
-        calls = self._calls(jobs, fields, "1" if self.durability(jobs) else "0")
+        calls = self._calls(jobs, fields, "1" if durable else "0")
         return Prepared(jobs, fields, [*announce, *calls], len(announce))
 
     def conclude(self, prepared: Prepared, outcome: list[Any] | Exception) -> list[Job | RedisQError]:
@@ -211,9 +212,8 @@ class Producer:
             created = True
         else:
             fields = as_hash(answer)
-            created = local_id == job.local_id and (
-                job.options.job_id is None or fields.get(b"i") == sent[-1]
-            )  # our nonce
+            ours = job.options.job_id is None or fields.get(b"i") == sent[-1]  # by the nonce of this call
+            created = ours and local_id == job.local_id
         return Job(self._home, self._queue, local_id, fields, self._settings.codec, created)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from .bound import Call
+from .bound import BoundQueue, Call
 from .failing import NO_RULES, Rules
 from .job import Job
 from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
@@ -53,25 +53,24 @@ class Task(Generic[P, R]):
         target = self._queues(self.queue if queue is None else queue)
         return BoundTask(self.name, target, self._calls.with_(**options), self._queues)
 
+    def _bound(self) -> BoundQueue:
+        return self._queues(self.queue).bound(self._calls)
+
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Have a worker call it; the server has the job when this returns."""
-        if self._calls is NO_OPTIONS:
-            return self._queues(self.queue).enqueue(self.name, *args, **kwargs)
-        return self.options().enqueue(*args, **kwargs)
+        return self._bound().enqueue(self.name, *args, **kwargs)
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
-        return self.options().enqueue_many(calls)
+        return self._bound().enqueue_many(self.name, calls)
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
-        if self._calls is NO_OPTIONS:
-            return await self._queues(self.queue).enqueue_async(self.name, *args, **kwargs)
-        return await self.options().enqueue_async(*args, **kwargs)
+        return await self._bound().enqueue_async(self.name, *args, **kwargs)
 
     async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
         """As `enqueue_many`, of a coroutine."""
-        return await self.options().enqueue_many_async(calls)
+        return await self._bound().enqueue_many_async(self.name, calls)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""

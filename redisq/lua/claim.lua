@@ -15,7 +15,7 @@ local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]),
 
 local function read(q, id)
   local job = redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j', 'ex')
-  job[12] = is_over(job[12], job[7], now) and 1 or nil
+  job[12] = job[12] and is_over(job[12], job[7], now) and 1 or nil
   return job
 end
 
