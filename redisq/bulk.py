@@ -14,6 +14,7 @@ from .connection import evalsha
 from .endpoint import Command
 from .scripts import CANCEL, PURGE, REVIVE, Script
 from .settings import Settings
+from .times import server_ms
 
 #: Jobs in one portion: each is answered with all that it carries.
 PORTION = 100
@@ -51,8 +52,7 @@ def revive(settings: Settings, queue: str, task: str | None = None) -> Iterator[
     """Queue all dead letters again (of one task, if it is named), but for those that come while this goes on."""
     place = _Place(settings, queue)
     dead = place.key("dead")
-    seconds, microseconds = map(int, place.ask([("TIME",)])[0])
-    last, low, skip = seconds * 1000 + microseconds // 1000, "-inf", 0
+    last, low, skip = server_ms(place.ask([("TIME",)])[0]), "-inf", 0
     while True:
         flat = place.ask([("ZRANGEBYSCORE", dead, low, last, "WITHSCORES", "LIMIT", skip, PORTION)])[0]
         if not flat:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import retry
+from .codec import as_text
 from .errors import InvalidOption
 from .job import WIRE, fencing_token
 from .options import DEFAULTS, RunOptions
@@ -75,7 +76,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
     @property
     def task_name(self) -> str:
-        return (self.task or b"").decode("utf-8", "backslashreplace")
+        return as_text(self.task or b"")
 
     @property
     def attempt(self) -> int:

@@ -12,6 +12,11 @@ from .errors import NotSerializable, PayloadTooLarge
 MAX_PAYLOAD = 4 * 1024 * 1024
 
 
+def as_text(data: bytes) -> str:
+    """Bytes that may be anything: what is no UTF-8 is shown by its escapes."""
+    return data.decode("utf-8", "backslashreplace")
+
+
 class Codec(Protocol):
     """A JSON value to bytes and back. `encode` raises NotSerializable or PayloadTooLarge, `decode` ValueError."""
 

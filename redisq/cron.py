@@ -19,24 +19,24 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from . import keys
-from .codec import Codec
+from .codec import Codec, as_text
 from .connection import evalsha
 from .endpoint import Command
 from .errors import CronNotFound, InvalidOption
-from .job import Job, encode
+from .job import Job, as_hash, encode
 from .options import CallOptions
 from .producer import NewJob, spec
 from .queue import Queue
 from .schedule import CATCH_UPS, LATE, Schedule
 from .scripts import DECLARE, HOLD, TICK
 from .settings import Settings
-from .times import is_number
+from .times import as_datetime, is_number, server_ms
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Definition(msgspec.Struct, frozen=True):
 
     def job(self, tick: int) -> NewJob:
         """The one job of this tick: its id says which."""
-        job_id = f"cron.{self.name}.{_moment(tick):%Y%m%dT%H%M%SZ}"
+        job_id = f"cron.{self.name}.{as_datetime(tick):%Y%m%dT%H%M%SZ}"
         return NewJob(job_id, self.task, self.body, msgspec.structs.replace(self.options, job_id=job_id), self.hooks)
 
     def declaring(self, settings: Settings) -> Command:
@@ -172,8 +172,8 @@ class Timetable:
     def _looked_at(self, definition: Definition, now: int, state: Mapping[str, bytes]) -> CronEntry:
         name, schedule = definition.name, definition.schedule
         paused = state.get(f"{name}:pause") == b"1"
-        tick, _, local_id = _text(state.get(f"{name}:tick", b"")).partition(" ")
-        known, done = tick.isdecimal(), _text(state.get(f"{name}:last:{definition.mark()}", b""))
+        tick, _, local_id = as_text(state.get(f"{name}:tick", b"")).partition(" ")
+        known, done = tick.isdecimal(), as_text(state.get(f"{name}:last:{definition.mark()}", b""))
         try:
             upcoming, due = (
                 next(schedule.ticks(now), None),
@@ -184,9 +184,9 @@ class Timetable:
         return replace(
             self.entry(definition),
             paused=paused,
-            last=_moment(int(tick)) if known else None,
+            last=as_datetime(int(tick)) if known else None,
             last_job=f"{definition.queue}.{local_id}" if known else None,
-            next=_moment(upcoming) if upcoming is not None and not paused else None,
+            next=as_datetime(upcoming) if upcoming is not None and not paused else None,
             overdue=not paused and now - due > LATE,
         )
 
@@ -200,9 +200,8 @@ class Timetable:
 
     def _state(self) -> tuple[int, dict[str, bytes]]:
         """The server's time, ms, and the hash."""
-        (seconds, microseconds), flat = self._call(("TIME",), ("HGETALL", self._key))
-        pairs = zip(flat[::2], flat[1::2], strict=True)
-        return int(seconds) * 1000 + int(microseconds) // 1000, {_text(field): value for field, value in pairs}
+        now, flat = self._call(("TIME",), ("HGETALL", self._key))
+        return server_ms(now), {as_text(field): value for field, value in as_hash(flat).items()}
 
     def _call(self, *commands: Command) -> list[Any]:
         return self._settings.server.shard(self._queue.base).ask(commands, self._settings.patience)
@@ -235,7 +234,7 @@ class CronEntry:
 
     def ticks(self, after: datetime) -> Iterator[datetime]:
         """Its ticks after a moment, one after the other, in UTC."""
-        return map(_moment, self.definition.schedule.ticks(int(after.timestamp() * 1000)))
+        return map(as_datetime, self.definition.schedule.ticks(int(after.timestamp() * 1000)))
 
     def refresh(self) -> CronEntry:
         """The entry as it is now."""
@@ -294,11 +293,3 @@ class Crons:
             raise InvalidOption(f"name: the timetable has an entry {definition.name!r} already")
         self.definitions[definition.name] = definition
         return definition
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _moment(tick: int) -> datetime:
-    return datetime.fromtimestamp(tick / 1000, UTC)

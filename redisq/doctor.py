@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from . import keys
 from .claimed import Source
 from .claimer import giving_back
+from .codec import as_text
 from .connection import evalsha
 from .endpoint import Command
 from .scripts import MEND
@@ -104,7 +105,7 @@ class Doctor:
             ttl = self._settings.retention.ended_args[1]
             found = self._call(evalsha(MEND, [self._base], (raw, "0" if self._dry_run else "1", ttl))).decode()
             if found != "fine":
-                yield Finding(self._queue, raw.decode("utf-8", "backslashreplace"), found)
+                yield Finding(self._queue, as_text(raw), found)
 
     def _placed(self) -> Iterator[str]:
         for name in ("pending", "suspects"):

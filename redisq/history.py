@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from .times import as_datetime
 
 _decoder = msgspec.json.Decoder(tuple[int, float, float, str])
 
@@ -16,12 +17,8 @@ def read(lines: bytes) -> list[dict[str, Any]]:
     for line in lines.split(b"\n"):
         try:
             number, started, ended, error = _decoder.decode(line.decode("utf-8", "replace"))
-            times = {"started_at": _time(started), "ended_at": _time(ended)}
+            times = {"started_at": as_datetime(started), "ended_at": as_datetime(ended)}
         except (msgspec.MsgspecError, ValueError, OverflowError, OSError):
             continue
         attempts.append({"attempt": number, **times, "error": error})
     return attempts
-
-
-def _time(ms: float) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -27,18 +27,18 @@ has ended once more since the entry was claimed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
 
 from . import history
-from .codec import Codec
+from .codec import Codec, as_text
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
 from .options import NO_OPTIONS, CallOptions
-from .times import moment, until
+from .times import as_datetime, moment, until
 
 #: The version of the wire that this code writes, and the newest that it reads.
 WIRE = 1
@@ -102,7 +102,7 @@ class Job:
     @property
     def task(self) -> str | None:
         """Its task's name; None for a payload without one."""
-        return _text(self._fields.get(b"t", b"")) or None
+        return as_text(self._fields.get(b"t", b"")) or None
 
     @property
     def args(self) -> list[Any] | None:
@@ -133,12 +133,12 @@ class Job:
     def error(self) -> str | None:
         """The text of the last error."""
         error = self._fields.get(b"x")
-        return _text(error) if error is not None and self.status != "succeeded" else None
+        return as_text(error) if error is not None and self.status != "succeeded" else None
 
     @property
     def traceback(self) -> str | None:
         """Where the last error came from, the innermost frames, 8000 characters at most; None if that is not known."""
-        return _text(self._fields.get(b"tb", b"")) or None if self.error is not None else None
+        return as_text(self._fields.get(b"tb", b"")) or None if self.error is not None else None
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ class Job:
         """After it the job is not started any more; None if it may always be."""
         try:
             ms = until(int(self._fields[b"ex"]), int(self._fields[b"e"]))
-            return datetime.fromtimestamp(ms / 1000, UTC)
+            return as_datetime(ms)
         except (KeyError, ValueError, OverflowError):  # it has none; or one that is none, or beyond all calendars
             return None
 
@@ -203,7 +203,7 @@ class Job:
         try:
             return self._codec.decode(data)
         except ValueError:  # a dead letter can hold anything
-            return _text(data)
+            return as_text(data)
 
     def refresh(self) -> Job:
         """The job as it is now; JobNotFound if it is gone."""
@@ -270,14 +270,10 @@ def fencing_token(enqueued_ms: int, delivery: int) -> int:
     return enqueued_ms << 20 | delivery
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
 def _number(data: bytes | None) -> int:
     """0 for what is none: a record that hands have spoilt is shown as far as it can be read."""
     return int(data) if data and data.isdigit() and len(data) <= _DIGITS else 0
 
 
 def _time(ms: bytes | None) -> datetime | None:
-    return datetime.fromtimestamp(number / 1000, UTC) if (number := _number(ms)) else None
+    return as_datetime(number) if (number := _number(ms)) else None

@@ -52,10 +52,7 @@ class Policy(msgspec.Struct, frozen=True):
     def with_(self, changes: Mapping[str, Any]) -> Policy:
         """A copy with other values, which are checked: InvalidOption."""
         policy = msgspec.structs.replace(self, **changes)
-        if policy.limit is not None:
-            parse_rate(policy.limit)
-        if policy.concurrency is not None:
-            check_concurrency(policy.concurrency)
+        limits_of("", policy.limit, policy.concurrency)
         if not (callable(policy.key) or isinstance(policy.key, str | None)):
             raise InvalidOption(f"key: a text or a function of the arguments, not {policy.key!r:.80}")
         if not (callable(policy.unique) or isinstance(policy.unique, str | bool)):
@@ -67,15 +64,10 @@ class Policy(msgspec.Struct, frozen=True):
 
     def limits(self, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Limit]:
         """Of one call."""
-        limits: list[Limit] = []
         if self.limit is None and self.concurrency is None:
-            return limits
+            return []
         name = _name(task, _of_call(self.key, args, kwargs) if self.key is not None else "")
-        if self.concurrency is not None:
-            limits.append((name, check_concurrency(self.concurrency), 0))
-        if self.limit is not None:
-            limits.append((name, *parse_rate(self.limit)))
-        return limits
+        return limits_of(name, self.limit, self.concurrency)
 
     def only_one(self, task: str, body: bytes, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Unique | None:
         """`body`: the arguments as JSON."""
@@ -98,6 +90,16 @@ def hooks(limits: Sequence[Limit], unique: Unique | None) -> bytes:
     return msgspec.json.encode(what) if what else b""
 
 
+def limits_of(name: str, rate: str | None, concurrency: int | None) -> list[Limit]:
+    """What counts under this key; InvalidOption."""
+    limits: list[Limit] = []
+    if concurrency is not None:
+        limits.append((name, _checked(concurrency), 0))
+    if rate is not None:
+        limits.append((name, *parse_rate(rate)))
+    return limits
+
+
 def parse_rate(text: str) -> tuple[int, int]:
     """ "3/s" as how many, in how many ms; InvalidOption."""
     match = _RATE.fullmatch(text) if isinstance(text, str) else None
@@ -107,7 +109,7 @@ def parse_rate(text: str) -> tuple[int, int]:
     return count, times * _PERIODS[match[3]]
 
 
-def check_concurrency(most: Any) -> int:
+def _checked(most: Any) -> int:
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
         raise InvalidOption(f"concurrency: a whole number from 1 to {MOST}, not {most!r:.80}")
     return most

@@ -6,7 +6,7 @@ import heapq
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -16,23 +16,25 @@ import redis
 from . import bulk, keys
 from .bound import BoundQueue, Call
 from .claimed import Claimed
+from .codec import as_text
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, as_hash
 from .loops import Loops
 from .options import NO_OPTIONS, CallOptions
-from .policy import Limit, check_concurrency, parse_rate
+from .policy import limits_of
 from .producer import Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
 from .settings import Settings
 from .survey import Survey, WorkerInfo
+from .times import as_datetime, server_ms
 from .watch import Ending, Key, Watch, news
 
 #: Ids in one look: few at first, since few may be wanted.
 _FIRST_PAGE = 20
 _PAGE = 200
-_LONG_AGO = datetime.fromtimestamp(0, UTC)
+_LONG_AGO = as_datetime(0)
 
 
 def queue_names(settings: Settings) -> set[str]:
@@ -202,11 +204,7 @@ class Queue:
         """How many of the queue's jobs may start in a time ("3/s", "100/min") and run at once, over all workers, from
         now on; None for any number. InvalidOption.
         """
-        limits: list[Limit] = []
-        if concurrency is not None:
-            limits.append(("=", check_concurrency(concurrency), 0))
-        if rate is not None:
-            limits.append(("=", *parse_rate(rate)))
+        limits = limits_of("=", rate, concurrency)
         self._run(LIMIT, msgspec.json.encode(limits) if limits else "")
 
     def pause(self) -> None:
@@ -271,13 +269,13 @@ class Queue:
 
     def _jobs(self, status: str | None) -> Iterator[Job]:
         places = [self._jobs_in(place, status) for place in self._places(status)]
-        yield from heapq.merge(*places, key=_age, reverse=True)
+        yield from heapq.merge(*places, key=age, reverse=True)
 
     def _jobs_in(self, place: tuple[str, str], status: str | None) -> Iterator[Job]:
         command, key = place
         start, size = 0, _FIRST_PAGE
         while page := self._call([(command, key, start, start + size - 1)])[0]:
-            for job in self.find([entry.decode("utf-8", "backslashreplace") for entry in page]):
+            for job in self.find(list(map(as_text, page))):
                 if job is not None and status in (None, job.status):
                     yield job
             start, size = start + size, _PAGE
@@ -296,10 +294,11 @@ class Queue:
         return [(command, key) for name, command, key in places if place in (None, name)]
 
 
-def _age(job: Job) -> datetime:
+def age(job: Job) -> datetime:
+    """To sort jobs by: when it was created, if its record tells."""
     return job.created_at or _LONG_AGO
 
 
 def _has_expired(job: Job, now: Sequence[bytes]) -> bool:
     """As of TIME."""
-    return job.expires_at is not None and int(now[0]) + int(now[1]) / 1e6 >= job.expires_at.timestamp()
+    return job.expires_at is not None and as_datetime(server_ms(now)) >= job.expires_at

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from . import keys
+from .codec import as_text
 from .settings import Settings
+from .times import as_datetime
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ def record(settings: Settings, job_id: str) -> Record:
 
 
 def _text(data: bytes | None) -> str | None:
-    return data.decode("utf-8", "backslashreplace") if data else None
+    return as_text(data) if data else None
 
 
 def _number(data: bytes | None) -> int:
@@ -66,6 +68,6 @@ def _number(data: bytes | None) -> int:
 def _time(score: Any) -> datetime | None:
     """None also for a time that no calendar has: a score can be anything."""
     try:
-        return datetime.fromtimestamp(float(score) / 1000, UTC) if score is not None else None
+        return as_datetime(float(score)) if score is not None else None
     except (ValueError, OverflowError, OSError):
         return None

@@ -13,6 +13,7 @@ import msgspec
 import redis
 
 from . import keys
+from .codec import as_text
 from .connection import evalsha
 from .endpoint import Command
 from .scripts import SURVEY, WORKERS
@@ -158,7 +159,7 @@ class Survey:
             failed=failed,
             workers=workers,
             paused=bool(paused),
-            oldest=f"{name}.{_text(oldest)}" if oldest else None,
+            oldest=f"{name}.{as_text(oldest)}" if oldest else None,
             oldest_age=max(0, now - int(e)) / 1000 if oldest else None,
             in_rate=in_rate,
             out_rate=out_rate,
@@ -197,7 +198,7 @@ def _rates(
 def _worker(queue: str, now: int, row: Sequence[Any]) -> WorkerInfo:
     name, ends, held, *jobs = row
     return WorkerInfo(
-        name=_text(name),
+        name=as_text(name),
         queues=(queue,),
         lease_left=(float(ends) - now) / 1000,
         held=held,
@@ -211,8 +212,8 @@ def _held(queue: str, now: int, job: Sequence[bytes | None]) -> HeldJob:
     done, _, total = (progress or b"").partition(b"/")
     counted = done.isdigit() and total.isdigit()
     return HeldJob(
-        id=f"{queue}.{_text(local_id or b'')}",
-        task=_text(task) if task else None,
+        id=f"{queue}.{as_text(local_id or b'')}",
+        task=as_text(task) if task else None,
         attempt=(_number(failures) or 0) + 1,
         waited=(claimed - enqueued) / 1000 if claimed and enqueued and delivery == b"1" else None,
         held_for=max(0, now - claimed) / 1000 if claimed else None,
@@ -235,7 +236,3 @@ def _merged(known: WorkerInfo | None, worker: WorkerInfo) -> WorkerInfo:
 
 def _number(text: bytes | None) -> int | None:
     return int(text) if text and text.isdigit() and len(text) <= 14 else None
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,17 @@ LONGEST = 1e9
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MS = timedelta(milliseconds=1)
+
+
+def as_datetime(ms: float) -> datetime:
+    """A time as the server has it, for people: aware, in UTC. ValueError, OverflowError or OSError beyond calendars."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def server_ms(reply: Sequence[bytes]) -> int:
+    """The server's answer to TIME, in ms."""
+    seconds, microseconds = map(int, reply)
+    return seconds * 1000 + microseconds // 1000
 
 
 def is_number(value: Any) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .. import bulk
 from ..app import RedisQ
-from ..bulk import Portion
 from ..errors import RedisQError
 from ..job import UNFINISHED, Job
 from .output import safe, show_json
-from .progress import progress
+from .progress import add_up, progress
 from .shared import (
     DONE,
     FAILED,
@@ -53,7 +52,7 @@ def retry(args: argparse.Namespace) -> int:
     names = [args.queue] if args.queue else sorted(app.queue_names())
     total = sum(app.queue(name).counts()["failed"] for name in names)
     with progress("Queueing again", total) as advance:
-        done = {name: _add_up(bulk.revive(app.settings, name, args.task), advance) for name in names}
+        done = {name: add_up(bulk.revive(app.settings, name, args.task), advance) for name in names}
     if args.json:
         for name, number in done.items():
             show_json({"queue": name, "retried": number})
@@ -77,8 +76,8 @@ def cancel(args: argparse.Namespace) -> int:
     total = sum(counts[status] for status in UNFINISHED)
     confirm(f"Cancel all {total} unfinished jobs of {args.queue}?", args.yes)
     with progress("Cancelling", total) as advance:
-        waiting = _add_up(bulk.purge(app.settings, args.queue), advance)
-        running = _add_up(bulk.stop_running(app.settings, args.queue), advance)
+        waiting = add_up(bulk.purge(app.settings, args.queue), advance)
+        running = add_up(bulk.stop_running(app.settings, args.queue), advance)
     if args.json:
         show_json({"queue": args.queue, "cancelled": waiting, "asked_to_stop": running})
     else:
@@ -91,14 +90,6 @@ def _check_which(args: argparse.Namespace, narrowed: object, complaint: str) -> 
         raise WrongUsage("either --all or the ids of jobs")
     if narrowed and not args.all:
         raise WrongUsage(complaint)
-
-
-def _add_up(portions: Iterable[Portion], advance: Callable[[int], None]) -> int:
-    total = 0
-    for portion in portions:
-        total += portion.done
-        advance(portion.seen)
-    return total
 
 
 def _each(app: RedisQ, args: argparse.Namespace, act: Callable[[Job], Job], wanted: set[str]) -> int:

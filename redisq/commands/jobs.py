@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import heapq
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import chain, islice
 
 import msgspec
 
 from ..app import RedisQ
 from ..job import STATUSES, Job
+from ..queue import age
 from ..record import Record, record
 from .output import as_json, duration, job_record, moment, safe, show_json, show_table
 from .shared import DONE, Commands, add_command, job_id, open_app, queue_name, say, task_name, whole_number
@@ -37,7 +37,7 @@ def jobs(args: argparse.Namespace) -> int:
     app = open_app(args)
     names = [args.queue] if args.queue else sorted(app.queue_names())
     listed = [_listed(app, name, args) for name in names]
-    found = islice(heapq.merge(*listed, key=_created, reverse=True), args.limit)
+    found = islice(heapq.merge(*listed, key=age, reverse=True), args.limit)
     if args.json:
         for one in found:
             show_json(job_record(one))
@@ -68,10 +68,6 @@ def _listed(app: RedisQ, name: str, args: argparse.Namespace) -> Iterator[Job]:
             yield one
     if number == LOOKED_THROUGH:
         say(f"{name}: only the newest {LOOKED_THROUGH} jobs were looked through")
-
-
-def _created(one: Job) -> datetime:
-    return one.created_at or datetime.fromtimestamp(0, UTC)
 
 
 def _note(one: Job) -> str:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+
+from ..bulk import Portion
+
+
+def add_up(portions: Iterable[Portion], advance: Callable[[int], None]) -> int:
+    """To how many jobs something was done, and the bar goes on meanwhile."""
+    total = 0
+    for portion in portions:
+        total += portion.done
+        advance(portion.seen)
+    return total
 
 
 @contextmanager

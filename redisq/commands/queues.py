@@ -6,7 +6,7 @@ import argparse
 
 from .. import bulk
 from .output import show_json
-from .progress import progress
+from .progress import add_up, progress
 from .shared import DONE, Commands, add_command, confirm, open_app, queue_name, say
 
 
@@ -28,11 +28,8 @@ def purge(args: argparse.Namespace) -> int:
     counts = app.queue(args.queue).counts()
     total = counts["queued"] + counts["scheduled"]
     confirm(f"Cancel all {total} jobs that wait in {args.queue}?", args.yes)
-    cancelled = 0
     with progress("Cancelling", total) as advance:
-        for portion in bulk.purge(app.settings, args.queue):
-            cancelled += portion.done
-            advance(portion.seen)
+        cancelled = add_up(bulk.purge(app.settings, args.queue), advance)
     if args.json:
         show_json({"queue": args.queue, "cancelled": cancelled})
     else:

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common finish
+-- include: common limits hooks finish
 -- Pauses an entry of the timetable, or lets it go on: ticks between the two are passed over. A tick that was enqueued
 -- ahead of its time ends as cancelled.
 -- KEYS     the base of a queue
@@ -13,6 +13,6 @@ end
 redis.call('HSET', key, field, 1)
 local tick, id = string.match(redis.call('HGET', key, name .. ':tick') or '', '^(%d+) (.+)$')
 if tick and tonumber(tick) > now and redis.call('ZSCORE', q .. KEY.scheduled, id) then
-  cancel_waiting(q, now, id, 'paused', tonumber(ARGV[4]), redis.call('HMGET', q .. KEY.job .. id, 'f', 'n', 'i'))
+  cancel_waiting(q, now, id, 'paused', tonumber(ARGV[4]), redis.call('HMGET', q .. KEY.job .. id, 'f', 'n', 'i', 'j'))
   list_ended(q, now, tonumber(ARGV[3]))
 end

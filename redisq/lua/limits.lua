@@ -55,6 +55,15 @@ local function must_wait(q, now, id, enqueued, j, own)
   return ok and not admitted
 end
 
+-- Queues a job that waits for its turn, as the next to run. Whether it did wait.
+local function bring_on(q, id)
+  if redis.call('ZREM', q .. KEY.scheduled, id) == 0 then return false end
+  redis.call('RPUSH', q .. KEY.pending, id)
+  redis.call('HDEL', q .. KEY.job .. id, 's')
+  wake(q)
+  return true
+end
+
 -- A job leaves its worker, or ends where it waited: the next in line may start.
 local function let_go(q, id, limits)
   for _, limit in ipairs(limits) do
@@ -63,13 +72,7 @@ local function let_go(q, id, limits)
     local free = redis.call('SREM', q .. KEY.slots .. name, id)
     while free == 1 do
       local next = redis.call('ZPOPMIN', q .. KEY.turn .. name)[1]
-      if not next then break end
-      if redis.call('ZREM', q .. KEY.scheduled, next) == 1 then
-        redis.call('RPUSH', q .. KEY.pending, next)
-        redis.call('HDEL', q .. KEY.job .. next, 's')
-        wake(q)
-        break
-      end
+      if not next or bring_on(q, next) then break end
     end
   end
 end

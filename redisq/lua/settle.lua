@@ -4,7 +4,7 @@
 -- worker's. Sent twice, it changes nothing and answers 'done'. Each job stands alone.
 -- KEYS     the base of a queue
 -- ARGV     worker, how many ended jobs to keep, TTL of a cancelled one in ms, then per job:
---          id, delivery, way, text, ms, n, and n arguments: of follow() when it succeeded, a traceback when it failed.
+--          id, delivery, way, text, ms, n, and n arguments: of follow() when it succeeded, a traceback when it failed. The ways:
 --          s succeeded (result, TTL) · f failed for good (error, -) · r retried (error, delay) · p postponed (error, delay)
 --          l released to the head of the queue (-, -) · c cancelled (error, -) · g gone: an entry of a feed that was read
 -- Returns  per job: 'ok', 'done' (settled so before), 'lost' (not this worker's any more), or what went wrong
