@@ -32,6 +32,10 @@ class Bell:
     def fileno(self) -> int:
         return self._out.fileno()
 
+    def ringer(self) -> int:
+        """What rings it when it is written to, for signal.set_wakeup_fd()."""
+        return self._in.fileno()
+
     def close(self) -> None:
         self._out.close()
         self._in.close()

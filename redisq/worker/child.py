@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from types import FrameType
-from typing import Any
 
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
@@ -22,6 +21,7 @@ from .errands import Errands
 from .guard import ORPHANED, Guard
 from .pace import Pace
 from .runner import Runner
+from .signals import ignore
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,3 @@ class Child:
         if self._slot.to_stop():
             self._runner.stop()
         self._runner.look_at_clock()
-
-
-def ignore(_signal: int, _frame: FrameType | None) -> Any:
-    """Not SIG_IGN, which programs that a job starts would inherit."""

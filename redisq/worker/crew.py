@@ -21,7 +21,7 @@ from ..connection import LONGEST_BLOCK
 from ..sharded import make_claimer
 from ..weights import Weights
 from .bell import Bell
-from .child import DONE, LEASE_LOST, ignore
+from .child import DONE, LEASE_LOST
 from .errands import Errands
 from .guard import FIRST_LOOK, ORPHANED
 from .hands import Hands, Loop, Threads
@@ -29,6 +29,7 @@ from .intake import Intake
 from .lanes import Lanes
 from .reach import Reach
 from .runner import Runner
+from .signals import ignore
 from .stint import Stint
 from .warden import Warden
 

@@ -52,11 +52,6 @@ class CrewProcess(Process):
     def unstoppable(self) -> Running | None:
         return next((stuck for lane in tuple(self._asked) if (stuck := self._stuck(lane)) is not None), None)
 
-    def silent_for(self) -> float:
-        if any(lane.running() for lane in self.slot.lanes):
-            return 0.0
-        return time.monotonic() - max(self.started, self.slot.last_sign())
-
     def _ask(self, lane: Slot, running: Running) -> None:
         self._asked[lane] = running, time.monotonic() + STOP_GRACE
         lane.stop(running.number)

@@ -90,7 +90,7 @@ class Process:
 
     def silent_for(self) -> float:
         """Seconds since it was last heard of; 0.0 while it runs a job, which has a limit of its own."""
-        return 0.0 if self.slot.running() else time.monotonic() - max(self.started, self.slot.last_sign())
+        return 0.0 if self.running() else time.monotonic() - max(self.started, self.slot.last_sign())
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)

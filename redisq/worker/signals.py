@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import select
 import signal
-import socket
 from types import FrameType
 from typing import Any
+
+from .bell import Bell
 
 #: Held back while one image of a process takes the place of another: until there are handlers again.
 HELD_BACK = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -21,10 +21,8 @@ class Signals:
 
     def listen(self) -> None:
         """In the main thread."""
-        self._woken, self._wake = socket.socketpair()
-        self._woken.setblocking(False)
-        self._wake.setblocking(False)
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        self._bell = Bell()
+        signal.set_wakeup_fd(self._bell.ringer(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
         self._on_hang_up(self._on_reload)
@@ -33,20 +31,15 @@ class Signals:
 
     def wait(self, seconds: float) -> None:
         """Until a signal comes, also of the end of a child."""
-        select.select([self._woken], [], [], seconds)
-        try:
-            while self._woken.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
+        self._bell.wait(seconds)
+        self._bell.clear()
 
     def leave(self) -> None:
         """In a forked child: signals are not the supervisor's any more."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._on_hang_up(ignore)  # from a terminal it comes to all, as SIGINT does
-        self._woken.close()
-        self._wake.close()
+        self._bell.close()
 
     def _on_hang_up(self, handler: Any) -> None:
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
@@ -60,4 +53,4 @@ class Signals:
 
 
 def ignore(_signal: int, _frame: FrameType | None) -> None:
-    """Not SIG_IGN, which programs that a child starts would inherit."""
+    """Not SIG_IGN, which programs that a child or a job starts would inherit."""
