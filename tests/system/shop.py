@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from redisq import Job, RedisQ
-from tests.system.test_worker import LEASE, Worker
+from tests.system.workers import LEASE, Worker
 from tests.waiting import wait_until
 
 CODE = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,33 +14,16 @@ import redis
 
 from redisq import Job, JobCancelled, JobFailed, RedisQ
 from tests.servers import Server
-from tests.system.test_worker import LEASE, Worker, clean
+from tests.system.workers import LEASE, Start, clean
 from tests.waiting import alive, wait_until
 
 History = Callable[..., list[list[str]]]
-Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts redisq-worker with a short lease: `start("--threads", "5")`."""
-    workers: list[Worker] = []
-
-    def run(*arguments: str, queues: str = "default", url: str = redis_url) -> Worker:
-        usual = ("--queues", queues, "--app", "tests.system.together:app", "--lease", str(LEASE))
-        workers.append(Worker(url, tmp_path, len(workers), *usual, *arguments))
-        return workers[-1]
-
-    yield run
-    for worker in workers:
-        worker.end()
-
-
-@pytest.fixture
-def app(redis_url: str) -> Iterator[RedisQ]:
-    app = RedisQ(redis_url, lease=LEASE)
-    yield app
-    app.close()
+def start(start: Start) -> Start:
+    """Starts redisq-worker with the app of these tests: `start("--threads", "5")`."""
+    return partial(start, app="tests.system.together:app")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 
 from tests.system.shop import Shop
-from tests.system.test_worker import Worker, clean
+from tests.system.workers import Worker, clean
 from tests.waiting import wait_until
 
 SLOW = 30.0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.shop import CODE, Shop
-from tests.system.test_worker import COMMAND, Worker, clean
+from tests.system.workers import COMMAND, Worker, clean
 from tests.waiting import alive, wait_until
 
 SLOW = 30.0

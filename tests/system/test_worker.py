@@ -4,88 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 
 from redisq import JobFailed, RedisQ
-from tests.invariants import check
 from tests.servers import Server, free_port
+from tests.system.workers import LEASE, Start, clean
 from tests.waiting import alive, wait_until
-
-COMMAND = Path(sys.executable).parent / "redisq-worker"
-ROOT = Path(__file__).parent.parent.parent
-LEASE = 0.6
-
-
-class Worker:
-    """One redisq-worker. `log` is what it says."""
-
-    def __init__(self, url: str, directory: Path, number: int, *arguments: str, **env: str) -> None:
-        self.log_file = directory / f"worker-{number}.log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("REDISQ")}
-        environment |= {"REDISQ_URL": url, "HISTORY": str(directory / "history"), "PYTHONFAULTHANDLER": ""} | env
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [COMMAND, *arguments], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def children(self) -> list[int]:
-        listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
-        return [int(pid) for pid in listing.stdout.split()]
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def everybody(self, number: int) -> None:
-        """Signal the supervisor and its children."""
-        for pid in [self.process.pid, *self.children()]:
-            os.kill(pid, number)
-
-    def wait(self, timeout: float = 20.0) -> int:
-        return self.process.wait(timeout)
-
-    def end(self) -> None:
-        for pid in [*self.children(), self.process.pid] if self.process.poll() is None else ():
-            os.kill(pid, signal.SIGCONT)
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-
-
-Start = Callable[..., Worker]
-
-
-@pytest.fixture
-def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts redisq-worker with a short lease: `start("--burst", queues="high,low")`."""
-    workers: list[Worker] = []
-
-    def run(
-        *arguments: str, queues: str = "default", app: str = "tests.system.tasks:app", url: str = redis_url
-    ) -> Worker:
-        usual = ("--queues", queues, "--app", app, "--lease", str(LEASE))
-        workers.append(Worker(url, tmp_path, len(workers), *usual, *arguments))
-        return workers[-1]
-
-    yield run
-    for worker in workers:
-        worker.end()
-
-
-@pytest.fixture
-def app(redis_url: str) -> Iterator[RedisQ]:
-    app = RedisQ(redis_url, lease=LEASE)
-    yield app
-    app.close()
 
 
 @pytest.fixture
@@ -100,11 +29,6 @@ def history(tmp_path: Path) -> Callable[[str], list[str]]:
 
 
 History = Callable[[str], list[str]]
-
-
-def clean(redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as client:
-        check(client)
 
 
 # What it runs
