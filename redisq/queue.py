@@ -59,9 +59,7 @@ class Queue:
     # Producers
 
     def options(self, **options: Any) -> BoundQueue:
-        """The queue, for calls with these options: delay, at, expires, job_id, feed, durability, max_attempts, timeout,
-        soft_timeout, result_ttl, backoff.
-        """
+        """The queue, for calls with these options: those of CallOptions, RunOptions and Policy."""
         return self.bound(NO_OPTIONS.with_(**options))
 
     def bound(self, options: CallOptions) -> BoundQueue:

@@ -13,8 +13,9 @@ class Retention(msgspec.Struct, frozen=True):
     """What is kept, so that nothing grows for ever. Numbers are per queue, times in seconds.
 
     The record of a succeeded job stays for its `result_ttl`, of a cancelled one for `cancelled_ttl`; beyond `ended`
-    such records the oldest go earlier. Dead letters stay for `dead_ttl`, the newest `dead` of them. A feed with `feed`
-    unread entries refuses jobs.
+    such records the oldest go earlier, but none in its first minute (ten, if the caller made the id), in which a call
+    may be sent again. Dead letters stay for `dead_ttl`, the newest `dead` of them. A feed with `feed` unread entries
+    refuses jobs.
     """
 
     ended: int = 100_000
