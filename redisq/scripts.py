@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 from importlib import resources
 
 from .keys import NAMES
@@ -16,6 +17,7 @@ _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 _KEY = re.compile(r"\bKEY\.(\w+)")
 
 
+@cache
 def _read(name: str) -> str:
     return resources.files("redisq.lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
