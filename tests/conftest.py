@@ -17,7 +17,9 @@ ON_THE_FIRST = {"api", "commands", "faults", "system", "worker"}
 
 
 def pytest_configure() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # workers that are started under nohup do not hear it, as they should
+    # what is started under nohup, or in the background by a shell, does not hear these; what tests start has to
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         chosen(os.environ)
     except LookupError as error:
