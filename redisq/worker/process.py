@@ -41,7 +41,12 @@ class Process:
         slot = slot or Slot()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        # Python forgets in a new child what came before it was ready for it: so the kernel keeps it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+        try:
+            pid = os.fork()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if pid:
             return cls(worker, slot, pid)
         code = 1
