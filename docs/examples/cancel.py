@@ -17,7 +17,7 @@ def count(seconds):
         for _ in range(seconds * 100):
             time.sleep(0.01)
     finally:
-        print("cleaned up", flush=True)
+        print("cleaned up")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     server = EmbeddedServer(os.environ["REDISQ_URL"].removeprefix("embedded://"))
     with redis.Redis.from_url(server.url) as client:  # somebody tidies up
         client.delete("redisq:{orders}:pending")
-    print(queue.counts(), flush=True)
+    print(queue.counts())
 
     doctor("--dry-run")
     doctor("--queues", "orders")

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What a program and its worker print comes in the order in which they did, and never in the middle of a line.
+sys.stdout.reconfigure(line_buffering=True)
+
 if "REDISQ_URL" not in os.environ:
     _directory = tempfile.mkdtemp(prefix="redisq-example-")
     _owner = os.getpid()

@@ -41,7 +41,7 @@ def stubborn():
 
 @app.task(expires=0.2)
 def alarm(text):
-    print(text)
+    return text
 
 
 if __name__ == "__main__":
@@ -53,8 +53,7 @@ if __name__ == "__main__":
             late.wait(timeout=30)
         except redisq.JobCancelled as error:
             print("JobCancelled:", error)
-        timely.wait(timeout=30)
-
+        print(timely.wait(timeout=30))
         print(count.enqueue(0.1).wait(timeout=30))
         print(count.enqueue(60).wait(timeout=30))
         for job in (listen.enqueue(60), stubborn.enqueue()):
