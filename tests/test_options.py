@@ -65,7 +65,7 @@ WRONG_CALLS = [
     {"delay": 5.0, "expires": 5.0},
     {"retry_on": (OSError,)},
     {"give_up_on": (OSError,)},
-    {"backoff": lambda attempt, error: 1.0},
+    {"backoff": max},  # a function
 ]
 
 
