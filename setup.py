@@ -21,6 +21,7 @@ TEST = [
     *RELOAD,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "setuptools>=70.1",
 ]
