@@ -100,11 +100,14 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
 
 
 class Call(NamedTuple):
-    """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim."""
+    """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim. `budget`: of
+    the claim; 0 without one.
+    """
 
     settlements: Sequence[Settlement]
     sources: Sequence[Source]
     number: int
+    budget: int
     settle: list[Command]
     wait: list[Command]
     keep: list[Command]
@@ -217,7 +220,7 @@ class Claimer:
         sources = self.sources if self.weights is None else self.weights.order(self.sources)
         settle = settling(self.settings, self.worker, settlements)
         claim = self._claiming(sources, budget, block, keep, len(settlements))
-        return Call(settlements, sources, self._number, settle, *claim)
+        return Call(settlements, sources, self._number, budget or 0, settle, *claim)
 
     def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
         settled, claimed = len(call.settle), len(replies) - len(call.claim)

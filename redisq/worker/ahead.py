@@ -35,20 +35,22 @@ class Ahead:
             return self._claimer.exchange(settlements, budget, block)
         answers: list[bytes] = []
         jobs: list[Claimed] = []
-        left = list(settlements)
+        left, asked = list(settlements), budget
         if self._single.posted and not shed:
             self._single.post(left, budget if self._full and budget > 1 else None)
             left = []
         while self._single.posted and (shed or not jobs):
+            asked = self._single.posted[0].budget  # which may have grown since
             said, found, unsettled = self._single.collect()
             answers, jobs, left = answers + said, jobs + found, [*unsettled, *left]
         if shed:
             left, jobs = left + [released(job) for job in jobs], []
         if not jobs:
+            asked = budget
             said, jobs = self._single.exchange(left, budget, block)
             kept = sum(settlement.way != "l" for settlement in left)  # the others may have been given back before
             answers += said[:kept]
-        self._full = 1 < budget <= len(jobs)
+        self._full = 1 < asked <= len(jobs)
         if self._full and not self._single.posted:
             self._single.post([], budget)
         return answers, jobs

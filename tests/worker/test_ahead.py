@@ -48,6 +48,14 @@ def ids(settled: list[Settlement]) -> list[bytes]:
     return [one.job.id for one in settled]
 
 
+def test_a_batch_is_full_if_it_has_as_many_as_were_asked_for_then(app: RedisQ, claimer: Claimer) -> None:
+    fill(app, 30)
+    ahead, settled = Ahead(claimer), []
+    for budget in (2, 4, 8):  # the pace grows from one to the next
+        settled = run(ahead, budget, settled)
+        assert ahead.pending
+
+
 def test_all_jobs_run_once_and_in_order(app: RedisQ, claimer: Claimer) -> None:
     sent = fill(app, 23)
     ahead, done, settled = Ahead(claimer), [], run(Ahead(claimer), 0)
