@@ -108,6 +108,8 @@ class Page:
             self._head("Beside bare clients of Redis")
         for number, each in enumerate(beside, 1):
             self._beside(each, f"beside-{number}-{each.name}")
+        if "costs" in self.results:
+            self._costs()
         if "curves" in self.results:
             self._curves()
         if "saturation" in self.results:
@@ -163,6 +165,15 @@ class Page:
         self._head(heading, "~")
         self._bars(image, f"{heading}, {title(figure)}", ways, figure)
         self.text += compared(ways, figure)
+
+    def _costs(self) -> None:
+        self._head("Where a job's time goes")
+        self._say(
+            "Microseconds of processor time, in calls for 250 jobs, without sockets and the kernel. A command of a"
+            " script is measured alone, from Lua; the rest of the script is what is left. The floor is a bare command"
+            " in a pipeline, which moves an item and keeps no record."
+        )
+        self.text += listed(self.results["costs"].parts[""])
 
     def _curves(self) -> None:
         self._head("How cost grows")

@@ -100,8 +100,8 @@ def settling(settings: Settings, worker: str, settlements: Sequence[Settlement])
 
 
 class Call(NamedTuple):
-    """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim. `budget`: of
-    the claim; 0 without one.
+    """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim. `budget`:
+    of the claim; 0 without one.
     """
 
     settlements: Sequence[Settlement]
