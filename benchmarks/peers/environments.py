@@ -11,7 +11,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
 
-_VERSIONS = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+#: By names in small letters: an author may spell them otherwise.
+_VERSIONS = """
+import importlib.metadata, json
+print(json.dumps({each.name.lower(): each.version for each in importlib.metadata.distributions()}))
+"""
 
 
 def install(home: Path, peer: str) -> None:
