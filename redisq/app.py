@@ -205,6 +205,15 @@ class RedisQ:
         other._crons.definitions.update(self._crons.definitions)
         return other
 
+    def move_to(self, url: str) -> None:
+        """Have this app use another server from now on, and all that came from it: its tasks, queues, feeds and jobs.
+        For who knows the URL later than the app's module is imported, and for tests. Not while jobs are claimed or
+        enqueued. InvalidURL.
+        """
+        server = open_server(url)
+        self.close()
+        self.settings.move_to(server)
+
     def close(self) -> None:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
         self._consumers.close()
