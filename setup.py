@@ -13,6 +13,7 @@ DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 BENCH = ["matplotlib>=3.8"]
 PRODUCTION = ["setproctitle>=1.3"]
 RELOAD = ["watchfiles>=1.0"]
+DATABASES = ["peewee>=4.5", "sqlalchemy>=2.0", "django>=5.2"]
 TESTING = [*EMBEDDED, "pytest>=8.0"]
 TEST = [
     *CRON,
@@ -20,6 +21,7 @@ TEST = [
     *DOCS,
     *PRODUCTION,
     *RELOAD,
+    *DATABASES,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -1,4 +1,4 @@
-"""Tests of code that enqueues, as pytest runs them: `pytest testing.py`, with `redisq_app = testing:app` in its settings.
+"""Tests of code that enqueues, as `pytest testing.py` runs them, with `redisq_app = testing:app` in its settings.
 
 Run as a program, it has pytest run them, and prints what became of each.
 """
