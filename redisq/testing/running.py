@@ -52,6 +52,8 @@ def run_all(
     """
     if until is not None and (not isinstance(until, datetime) or until.tzinfo is None):
         raise InvalidOption(f"until: an aware datetime, not {until!r:.200}")
+    if isinstance(queues, str):
+        raise InvalidOption(f"queues: a list of names, not {queues!r:.200}")
     latest = float("inf") if scheduled else until.timestamp() * 1000 if until is not None else float("-inf")
     run = _Run(connection_of(app), queues, latest, raising)
     try:

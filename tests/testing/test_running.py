@@ -209,6 +209,20 @@ def test_a_time_that_is_none_is_refused(app: RedisQ, until: Any) -> None:
         run_all(app, until=until)
 
 
+def test_one_name_is_no_list_of_queues(app: RedisQ) -> None:
+    with pytest.raises(InvalidOption, match="queues: a list of names, not 'low'"):
+        run_all(app, "low")
+
+
+def test_a_paused_queue_is_left(app: RedisQ) -> None:
+    app.task("note")(lambda: None)
+    app.queue("low").enqueue("note")
+    app.queue("low").pause()
+    assert run_all(app, scheduled=True) == []
+    app.queue("low").resume()
+    assert len(run_all(app)) == 1
+
+
 # Coroutines
 
 
