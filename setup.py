@@ -13,12 +13,15 @@ DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 BENCH = ["matplotlib>=3.8"]
 PRODUCTION = ["setproctitle>=1.3"]
 RELOAD = ["watchfiles>=1.0"]
+DATABASES = ["peewee>=4.5", "sqlalchemy>=2.0", "django>=5.2"]
+TESTING = [*EMBEDDED, "pytest>=8.0"]
 TEST = [
     *CRON,
     *POSTGRESQL,
     *DOCS,
     *PRODUCTION,
     *RELOAD,
+    *DATABASES,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
@@ -37,7 +40,9 @@ setup(
     python_requires=">=3.11",
     # `api/` is installed as `redisq_api`: a top-level `api` would overwrite a user's own package of that name.
     package_dir={"redisq": "redisq", "redisq_api": "api"},
-    packages=["redisq", "redisq.commands", "redisq.lua", "redisq.worker", "redisq_api"],
+    packages=["redisq", "redisq.commands", "redisq.lua", "redisq.testing", "redisq.worker", "redisq_api"],
+    # A name of its own: in the package, every run of pytest would import redisq.
+    py_modules=["pytest_redisq"],
     package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},
     # hiredis, redis-py's parser in C, halves the client's cost of a job.
     install_requires=["redis[hiredis]>=5.0,<9", "msgspec>=0.18"],
@@ -50,6 +55,7 @@ setup(
         "docs": EMBEDDED + DOCS,
         "production": PRODUCTION,
         "reload": RELOAD,
+        "testing": TESTING,
         "test": EMBEDDED + API + CLI + TEST,
         "bench": EMBEDDED + BENCH,
         "dev": EMBEDDED + API + CLI + TEST + DEV,
@@ -60,6 +66,7 @@ setup(
             "redisq-worker = redisq.cli:main",
             "redisq-api = redisq_api.cli:main",
         ],
+        "pytest11": ["redisq = pytest_redisq"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

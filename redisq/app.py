@@ -44,7 +44,8 @@ class RedisQ:
     `url`: redis://, rediss://, unix://, embedded:///directory, redis+sentinel://host:port,host:port/service[/db] or
     redis+cluster://host:port,host:port (see urls.py); None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`:
     seconds after which the jobs of a worker that is gone run again. `patience`: seconds for which a call is sent again
-    while the server does not answer. InvalidURL, InvalidOption, InvalidName.
+    while the server does not answer. `include`: names of modules with tasks of this app, which `load_app`, and so a
+    worker, imports once the app is there; so these modules can import the app. InvalidURL, InvalidOption, InvalidName.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class RedisQ:
         namespace: str = "redisq",
         patience: float = PATIENCE,
         retention: Retention | None = None,
+        include: Sequence[str] = (),
     ) -> None:
         if durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
@@ -64,11 +66,14 @@ class RedisQ:
             raise InvalidOption(f"lease: seconds from 0.1 to 86400, not {lease!r}")
         if not (is_number(patience) and patience >= 0):
             raise InvalidOption(f"patience: seconds from 0 on, not {patience!r}")
+        if isinstance(include, str) or not all(isinstance(name, str) and name for name in include):
+            raise InvalidOption(f"include: a list of modules' names, not {include!r:.200}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
         self.settings = Settings(
             open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
         )
+        self.include = tuple(include)
         self._tasks: dict[str, Task[Any, Any]] = {}
         self._consumers = Consumers(self.settings)
         self._queues: dict[str, ClaimableQueue] = {}
@@ -199,11 +204,21 @@ class RedisQ:
             namespace=mine.namespace,
             patience=mine.patience if patience is None else patience,
             retention=mine.retention,
+            include=self.include,
         )
         for task in self._tasks.values():
             other._tasks[task.name] = task.moved(other.queue)
         other._crons.definitions.update(self._crons.definitions)
         return other
+
+    def move_to(self, url: str) -> None:
+        """Have this app use another server from now on, and all that came from it: its tasks, queues, feeds and jobs.
+        For who knows the URL later than the app's module is imported, and for tests. Not while jobs are claimed or
+        enqueued. InvalidURL.
+        """
+        server = open_server(url)
+        self.close()
+        self.settings.move_to(server)
 
     def close(self) -> None:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import keys, pump
 from .errors import InvalidOption
 from .job import Job
 from .options import CallOptions
-from .producer import NewJob, Producer
+from .producer import NewJob, Producer, batches
 from .settings import Settings
 
+#: What is told how many calls are acknowledged.
+Progress = Callable[[int], object]
 #: A call of enqueue_many: arguments, keyword arguments and, if wanted, options of its own.
 Call = tuple[Sequence[Any], Mapping[str, Any]] | tuple[Sequence[Any], Mapping[str, Any], Mapping[str, Any]]
 
@@ -36,6 +38,15 @@ class BoundQueue:
         """See Queue.enqueue_many."""
         return list(self._producer.send_all(self._new(task, call) for call in calls))
 
+    def enqueue_bulk(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """See Queue.enqueue_bulk."""
+        done = 0
+        for batch in batches(self._new(task, call) for call in calls):
+            done += len(self.send(batch))
+            if progress is not None:
+                progress(done)
+        return done
+
     def put(self, payload: Any) -> Job:
         """See Queue.put."""
         return self.send([self._payload(payload)])[0]
@@ -48,6 +59,15 @@ class BoundQueue:
         """See Queue.enqueue_many_async."""
         new = (self._new(task, call) for call in calls)
         return await pump.send_all(self._settings, self._producer, new)
+
+    async def enqueue_bulk_async(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """See Queue.enqueue_bulk_async."""
+        done = 0
+        for batch in batches(self._new(task, call) for call in calls):
+            done += len(await pump.send(self._settings, self._producer, batch))
+            if progress is not None:
+                progress(done)
+        return done
 
     async def put_async(self, payload: Any) -> Job:
         """See Queue.put_async."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import claimed as verdict
 from .claimed import Claimed, Settlement, Source
-from .claimer import Claimer, Interrupted, registration, renewal, settling, worker_name
+from .claimer import Claimer, Interrupted, giving_back, registration, renewal, settling, worker_name
 from .connection import LONGEST_BLOCK
 from .endpoint import Command
 from .errors import LeaseLost, RedisQError, ServerRefused, ServerUnavailable
@@ -87,6 +87,12 @@ class Consumer:
             raise ServerRefused(refused.decode())
         if b"lost" in answers:
             raise LeaseLost("no longer ours: " + ", ".join(what.job.full_id for _, what in settled))
+
+    def leave(self) -> None:
+        """Be no worker any more: what it still holds runs elsewhere, at once. ServerUnavailable."""
+        if self._claimer is not None:
+            self._call(giving_back(self.settings, self.sources, self.worker))
+            self._retire()
 
     def in_use(self) -> bool:
         return self.claiming or len(self.open) > 0
@@ -207,6 +213,10 @@ class Consumers:
         if key not in consumers:
             consumers[key] = Consumer(self._settings, sources, self._keeper)
         return consumers[key]
+
+    def new(self, sources: Sequence[Source]) -> Consumer:
+        """One more, of the caller's own."""
+        return Consumer(self._settings, sources, self._keeper)
 
     def close(self) -> None:
         self._keeper.stop()

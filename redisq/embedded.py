@@ -105,6 +105,12 @@ class EmbeddedServer:
                 return int(value)
         raise EmbeddedServerError(f"no embedded server answers in {self.directory}")
 
+    def empty(self) -> None:
+        """Delete all that it holds. EmbeddedServerError when it does not answer."""
+        reply = keeper.ask(socket_path(self.directory), b"FLUSHALL", timeout=ANSWER_TIMEOUT)
+        if not reply.startswith(b"+OK"):
+            raise EmbeddedServerError(f"no embedded server answers in {self.directory}: {reply!r}")
+
     def __enter__(self) -> EmbeddedServer:
         return self.start()
 

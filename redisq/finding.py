@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from importlib.metadata import entry_points
+from types import ModuleType
 
 from .app import RedisQ
 from .errors import AppNotFound
@@ -19,8 +20,8 @@ SERVICE_NEEDS = "falcon"
 
 
 def load_app(spec: str | None = None) -> RedisQ:
-    """The app at `module:attribute`; None for $REDISQ_APP, the one entry point in the group redisq.apps, the service's
-    own.
+    """The app at `module:attribute`, with the tasks of the modules that it includes; None for $REDISQ_APP, the one
+    entry point in the group redisq.apps, the service's own.
 
     AppNotFound, with one line that says why.
     """
@@ -44,13 +45,18 @@ def _load(spec: str) -> RedisQ:
         raise AppNotFound(f"not of the form MODULE:ATTRIBUTE: {spec!r}")
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # an installed command's path begins with its own folder, not with the user's
-    try:
-        found = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise AppNotFound(f"{spec}: importing {module_name} failed: {type(error).__name__}: {error}") from error
-    app: object = found
+    app: object = _import(spec, module_name)
     for name in attribute.split("."):
         app = getattr(app, name, None)
     if not isinstance(app, RedisQ):
         raise AppNotFound(f"{spec} is {'not there' if app is None else f'a {type(app).__name__}, not a RedisQ'}")
+    for name in app.include:
+        _import(spec, name)
     return app
+
+
+def _import(spec: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise AppNotFound(f"{spec}: importing {name} failed: {type(error).__name__}: {error}") from error

@@ -85,7 +85,6 @@ class Producer:
         self._queue = queue
         self._base = base
         self._home = home
-        self._announced = float("-inf")
 
     @property
     def route(self) -> Route:
@@ -106,7 +105,8 @@ class Producer:
         for answer in answers:
             if isinstance(answer, RedisQError):
                 raise answer
-        return cast(list[Job], answers)
+        made, eager = cast(list[Job], answers), self._settings.eager
+        return made if eager is None else eager(made)
 
     def attempt(self, jobs: Sequence[NewJob]) -> list[Job | RedisQError]:
         """As `send`, with what became of each. Raised is what befell all."""
@@ -141,7 +141,7 @@ class Producer:
         if isinstance(outcome, Exception):
             raise outcome
         if prepared.announcing and not isinstance(outcome[0], redis.ResponseError):
-            self._announced = time.monotonic()
+            self._settings.announced[self._queue] = time.monotonic()
         answers = _answers(prepared.jobs, outcome[prepared.announcing : len(prepared.commands)])
         return [self._job(*row) for row in zip(prepared.jobs, prepared.fields, answers, strict=True)]
 
@@ -171,7 +171,7 @@ class Producer:
         return self._is_to_announce() and self._is_elsewhere()
 
     def _is_to_announce(self) -> bool:
-        return time.monotonic() - self._announced >= ANNOUNCE_EVERY
+        return time.monotonic() - self._settings.announced.get(self._queue, -ANNOUNCE_EVERY) >= ANNOUNCE_EVERY
 
     def _is_elsewhere(self) -> bool:
         return self.route is not self._settings.server
@@ -182,7 +182,7 @@ class Producer:
 
     def _announce_elsewhere(self) -> None:
         """That this is away must not keep jobs out of the queue."""
-        self._announced = now = time.monotonic()
+        self._settings.announced[self._queue] = now = time.monotonic()
         elsewhere = self._settings.server.shard(self._announcement[1])
         try:
             elsewhere.probe()
@@ -190,7 +190,7 @@ class Producer:
         except (*LOST, ServerUnavailable) as error:
             told = error
         if isinstance(told, Exception):
-            self._announced = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
+            self._settings.announced[self._queue] = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
 
     def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job | RedisQError:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""

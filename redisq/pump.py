@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from .errors import EnqueueUnknown, NotDurable, RedisQError, ServerUnavailable
 from .job import Job
@@ -118,7 +118,7 @@ def _own(error: Exception, jobs: Sequence[NewJob]) -> Exception:
     return own
 
 
-def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> asyncio.Future[list[Job]]:
+def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> Awaitable[list[Job]]:
     """As Producer.send, a batch at most."""
     here = settings.loops.here()
     durability = producer.durability(jobs)
@@ -127,7 +127,12 @@ def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> asyn
         line = here.line(producer.route, settings.patience)
         return Pump(here.loop, producer, line, durable=durability is not None)
 
-    return here.get((producer, durability), make).send(jobs)
+    answered, eager = here.get((producer, durability), make).send(jobs), settings.eager
+    return answered if eager is None else _eagerly(answered, eager)
+
+
+async def _eagerly(answered: Awaitable[list[Job]], eager: Callable[[list[Job]], list[Job]]) -> list[Job]:
+    return eager(await answered)
 
 
 async def send_all(settings: Settings, producer: Producer, jobs: Iterable[NewJob]) -> list[Job]:

@@ -14,7 +14,7 @@ import msgspec
 import redis
 
 from . import bulk, keys
-from .bound import BoundQueue, Call
+from .bound import BoundQueue, Call, Progress
 from .claimed import Claimed
 from .codec import as_text
 from .connection import LONGEST_BLOCK, evalsha
@@ -73,6 +73,14 @@ class Queue:
         """Enqueue many calls of a task, a few hundred a round trip; each is whole or absent."""
         return self._bound.enqueue_many(task, calls)
 
+    def enqueue_bulk(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """Enqueue any number of calls, of which it holds a few hundred at a time; answers how many. `calls` is read as
+        it goes, so a generator will do. After each round trip `progress` is called with how many are acknowledged.
+        Raised is what enqueue_many raises: all that `progress` was told stays. Of the calls after those, some may be
+        there too: sending them again is safe if each has a `job_id`.
+        """
+        return self._bound.enqueue_bulk(task, calls, progress)
+
     def put(self, payload: Any) -> Job:
         """Enqueue any JSON value, for whoever claims from this queue."""
         return self._bound.put(payload)
@@ -84,6 +92,10 @@ class Queue:
     async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """As `enqueue_many`, of a coroutine."""
         return await self._bound.enqueue_many_async(task, calls)
+
+    async def enqueue_bulk_async(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """As `enqueue_bulk`, of a coroutine. Other coroutines run while a round trip is under way."""
+        return await self._bound.enqueue_bulk_async(task, calls, progress)
 
     async def put_async(self, payload: Any) -> Job:
         """As `put`, of a coroutine."""

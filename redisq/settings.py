@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from .codec import Codec
@@ -34,8 +37,12 @@ class Retention(msgspec.Struct, frozen=True):
 CRASH_LIMIT = 3
 
 
-class Settings(msgspec.Struct, frozen=True, eq=False):
-    """One app's server and settings. `lease` and `patience` are seconds."""
+class Settings(msgspec.Struct, eq=False):
+    """One app's server and settings. `lease` and `patience` are seconds.
+
+    All that comes from an app has these, so `move_to` moves all of it. `announced`: when a queue's name was last
+    written to the set of all queues; `eager`: what is done with jobs as soon as they are enqueued, see testing/.
+    """
 
     server: Server
     namespace: str
@@ -45,3 +52,10 @@ class Settings(msgspec.Struct, frozen=True, eq=False):
     retention: Retention
     durability: str | None = None
     loops: Loops = msgspec.field(default_factory=Loops)
+    announced: dict[str, float] = msgspec.field(default_factory=dict)
+    eager: Callable[[list[Any]], list[Any]] | None = None
+
+    def move_to(self, server: Server) -> None:
+        """Use this one from now on. What stands on the one before is to be closed first."""
+        self.server, self.loops = server, Loops()
+        self.announced.clear()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from .bound import BoundQueue, Call
+from .bound import BoundQueue, Call, Progress
 from .failing import NO_RULES, Rules
 from .job import Job
 from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
@@ -64,6 +64,10 @@ class Task(Generic[P, R]):
         """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
         return self._bound().enqueue_many(self.name, calls)
 
+    def enqueue_bulk(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """Any number of calls, of which it holds a few hundred at a time; answers how many. See Queue.enqueue_bulk."""
+        return self._bound().enqueue_bulk(self.name, calls, progress)
+
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
         return await self._bound().enqueue_async(self.name, *args, **kwargs)
@@ -71,6 +75,10 @@ class Task(Generic[P, R]):
     async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
         """As `enqueue_many`, of a coroutine."""
         return await self._bound().enqueue_many_async(self.name, calls)
+
+    async def enqueue_bulk_async(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """As `enqueue_bulk`, of a coroutine."""
+        return await self._bound().enqueue_bulk_async(self.name, calls, progress)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""
@@ -99,6 +107,10 @@ class BoundTask:
         """See Task.enqueue_many."""
         return self._queue.bound(self._options).enqueue_many(self._name, calls)
 
+    def enqueue_bulk(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """See Task.enqueue_bulk."""
+        return self._queue.bound(self._options).enqueue_bulk(self._name, calls, progress)
+
     async def enqueue_async(self, /, *args: Any, **kwargs: Any) -> Job:
         """See Task.enqueue_async."""
         return await self._queue.bound(self._options).enqueue_async(self._name, *args, **kwargs)
@@ -106,6 +118,10 @@ class BoundTask:
     async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
         """See Task.enqueue_many_async."""
         return await self._queue.bound(self._options).enqueue_many_async(self._name, calls)
+
+    async def enqueue_bulk_async(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+        """See Task.enqueue_bulk_async."""
+        return await self._queue.bound(self._options).enqueue_bulk_async(self._name, calls, progress)
 
     def target(self) -> tuple[str, str, CallOptions]:
         """Name, queue and options of its calls."""

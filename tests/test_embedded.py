@@ -99,6 +99,15 @@ def test_it_keeps_every_acknowledged_write_and_listens_on_no_port(directory: Pat
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+def test_it_is_emptied_and_says_when_nobody_answers(directory: Path) -> None:
+    with EmbeddedServer(directory) as server, redis.Redis.from_url(server.url) as client:
+        client.set("key", "value")
+        server.empty()
+        assert client.dbsize() == 0
+    with pytest.raises(EmbeddedServerError, match="no embedded server answers"):
+        server.empty()
+
+
 def test_the_data_are_there_again(directory: Path) -> None:
     with EmbeddedServer(directory) as server:
         ask(server.url, "SET", "a", "1")

@@ -26,7 +26,7 @@ COMMANDS = {
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy: setuptools keeps a `build` beside the sources, out of which deleted files would come back."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.py", "pyproject.toml", "README.rst", "LICENSE"):
+    for name in ("setup.py", "pytest_redisq.py", "pyproject.toml", "README.rst", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("redisq", "api"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -66,9 +66,9 @@ def python(environment: Path, code: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_wheel_puts_two_names_into_the_environment(content: set[str]) -> None:
+def test_the_wheel_puts_three_names_into_the_environment(content: set[str]) -> None:
     names = {name.split("/")[0] for name in content}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"redisq", "redisq_api"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"redisq", "redisq_api", "pytest_redisq.py"}
 
 
 @pytest.mark.parametrize(("folder", "name"), [("redisq", "redisq"), ("api", "redisq_api")])
@@ -90,6 +90,7 @@ def test_the_wheel_names_its_commands(content: set[str], wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         declared.read_string(archive.read(entry_points).decode())
     assert dict(declared["console_scripts"]) == COMMANDS
+    assert dict(declared["pytest11"]) == {"redisq": "pytest_redisq"}
 
 
 @pytest.mark.parametrize("command", ["redisq", "redisq-worker"])

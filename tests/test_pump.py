@@ -56,9 +56,15 @@ def test_every_way_to_enqueue_has_its_coroutine(app: RedisQ) -> None:
         assert (await queue.options(delay=5.0).put_async(1)).status == "scheduled"
         assert len(await queue.options(delay=5.0).enqueue_many_async("add", [((1,), {})] * 2)) == 2
         assert (await queue.options(delay=5.0).enqueue_async("add", 1)).status == "scheduled"
+        told: list[int] = []
+        assert await task.enqueue_bulk_async((((n,), {}) for n in range(300)), told.append) == 300
+        assert await task.options(delay=5.0).enqueue_bulk_async([((1,), {})], told.append) == 1
+        assert await queue.enqueue_bulk_async("add", [((1,), {})]) == 1
+        assert await queue.options(delay=5.0).enqueue_bulk_async("add", [((1,), {})], told.append) == 1
+        assert told == [250, 300, 1, 1]
 
     asyncio.run(main())
-    assert app.queue("low").counts() == {"scheduled": 700, "queued": 3, "running": 0, "failed": 0}
+    assert app.queue("low").counts() == {"scheduled": 701, "queued": 303, "running": 0, "failed": 0}
 
 
 def test_many_coroutines_cost_few_round_trips_and_no_thread(redis_url: str, client: redis.Redis) -> None:

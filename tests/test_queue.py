@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -672,6 +673,56 @@ def test_enqueue_many_of_large_bodies_goes_in_parts(app: RedisQ) -> None:
     assert len(jobs) == 12
     assert counts(app, queued=12)
     app.queue("q").purge()
+
+
+def test_enqueue_bulk_reads_as_it_goes_and_tells_what_is_acknowledged(app: RedisQ) -> None:
+    read, told = 0, []
+
+    def calls() -> Iterator[Any]:
+        nonlocal read
+        for read in range(1, 601):
+            yield (read,), {}, {"job_id": f"j{read}"}
+
+    def progress(done: int) -> None:
+        assert app.queue("q").counts()["queued"] == done
+        told.append((done, read))
+
+    assert app.queue("q").enqueue_bulk("t", calls(), progress) == 600
+    assert told == [(250, 250), (500, 500), (600, 600)]
+    assert app.queue("q").enqueue_bulk("t", calls()) == 600
+    assert [job.local_id for job in app.queue("q").jobs(limit=1000)] == [f"j{n}" for n in range(600, 0, -1)]
+    assert app.queue("q").options(delay=60.0).enqueue_bulk("t", []) == 0
+
+
+def test_an_error_in_the_middle_of_a_bulk_leaves_what_was_told_and_it_can_be_sent_again(app: RedisQ) -> None:
+    task, told = app.task("t")(lambda n: None), []
+    calls: list[Any] = [((n,), {}, {"job_id": f"j{n}"}) for n in range(300)]
+    with pytest.raises(NotSerializable):
+        task.enqueue_bulk([*calls, ((object(),), {})], told.append)
+    assert told == [250]
+    assert app.queue("default").counts()["queued"] == 250
+    assert task.options(queue="default").enqueue_bulk(calls) == 300
+    assert app.queue("default").counts()["queued"] == 300
+
+
+def test_enqueue_bulk_holds_one_batch_however_many_they_are(redis_url: str, client: redis.Redis) -> None:
+    """Traced is the last tenth, since tracing is slow: its jobs would take several times what is allowed."""
+
+    def calls() -> Iterator[Any]:
+        for n in range(100_000):
+            if n == 90_000:
+                tracemalloc.start()
+            yield ("x" * 100,), {"n": n}
+
+    app = RedisQ(redis_url)
+    try:
+        assert app.queue("q").enqueue_bulk("t", calls()) == 100_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        app.close()
+    assert peak < 2_000_000
+    assert client.llen(f"{BASE}pending") == 100_000
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def add_up(portions: Iterable[Portion], advance: Callable[[int], None]) -> int:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on standard error while the block runs; what it gives is called with how much more is done."""
     if not (sys.stderr.isatty() and find_spec("rich")):
         yield lambda more: None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -147,6 +149,52 @@ def test_what_is_too_large_is_told(call: Call, app: redisq.RedisQ) -> None:
     assert done.code == 1
     assert "bytes of JSON" in done.err
     assert app.queue("default").counts()["queued"] == 0
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Has standard input say something."""
+    return lambda data: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_enqueue_takes_lines(call: Call, app: redisq.RedisQ, typed: Callable[[bytes], None]) -> None:
+    typed('[1, "é"]\n\n{"kwargs": {"b": 2}}\n{"args": [3], "job_id": "three"}'.encode())
+    done = call("enqueue", "shop.add", "--lines", "--queue", "low")
+    assert (done.code, done.out, done.err) == (0, "3 enqueued\n", "")
+    jobs = list(app.queue("low").jobs())[::-1]
+    assert [(job.args, job.kwargs) for job in jobs] == [([1, "é"], {}), ([], {"b": 2}), ([3], {})]
+    assert jobs[2].id == "low.three"
+    typed(b"[]\n" * 300)
+    assert call("enqueue", "t", "--lines", "--delay", "60", "--json").records == [{"queue": "default", "enqueued": 300}]
+    assert app.queue("default").counts()["scheduled"] == 300
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"[1", "line 301: "),
+        (b"\xff", "line 301: "),
+        (b"5", "line 301: neither [args] nor an object of args, kwargs and job_id"),
+        (b'{"queue": "x"}', "line 301: neither [args] nor an object"),
+        (b'{"args": 5}', "line 301: args are a list, kwargs an object"),
+        (b'{"job_id": "a b"}', "line 301: not a job id"),
+    ],
+)
+def test_a_wrong_line_is_told_and_what_is_enqueued(
+    call: Call, app: redisq.RedisQ, typed: Callable[[bytes], None], line: bytes, why: str
+) -> None:
+    typed(b"[]\n" * 300 + line)
+    done = call("enqueue", "t", "--lines")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"redisq: {why}")
+    assert "(250 calls before it are enqueued)" in done.err
+    assert app.queue("default").counts()["queued"] == 250
+
+
+def test_lines_are_instead_of_arguments(call: Call) -> None:
+    done = call("enqueue", "t", "1", "--lines")
+    assert done.code == 2
+    assert "--lines: the calls come from standard input" in done.err
 
 
 def work(app: redisq.RedisQ, outcome: str) -> threading.Thread:
