@@ -39,10 +39,17 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     # `api/` is installed as `redisq_api`: a top-level `api` would overwrite a user's own package of that name.
-    package_dir={"redisq": "redisq", "redisq_api": "api"},
-    packages=["redisq", "redisq.commands", "redisq.lua", "redisq.testing", "redisq.worker", "redisq_api"],
-    # A name of its own: in the package, every run of pytest would import redisq.
-    py_modules=["pytest_redisq"],
+    # The plugin has a name of its own too: within the package, every run of pytest would import redisq.
+    package_dir={"redisq": "redisq", "redisq_api": "api", "pytest_redisq": "redisq/testing/plugin"},
+    packages=[
+        "redisq",
+        "redisq.commands",
+        "redisq.lua",
+        "redisq.testing",
+        "redisq.worker",
+        "redisq_api",
+        "pytest_redisq",
+    ],
     package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},
     # hiredis, redis-py's parser in C, halves the client's cost of a job.
     install_requires=["redis[hiredis]>=5.0,<9", "msgspec>=0.18"],

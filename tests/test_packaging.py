@@ -26,7 +26,7 @@ COMMANDS = {
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy: setuptools keeps a `build` beside the sources, out of which deleted files would come back."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.py", "pytest_redisq.py", "pyproject.toml", "README.rst", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "README.rst", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("redisq", "api"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,15 +68,17 @@ def python(environment: Path, code: str) -> str:
 
 def test_the_wheel_puts_three_names_into_the_environment(content: set[str]) -> None:
     names = {name.split("/")[0] for name in content}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"redisq", "redisq_api", "pytest_redisq.py"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"redisq", "redisq_api", "pytest_redisq"}
 
 
-@pytest.mark.parametrize(("folder", "name"), [("redisq", "redisq"), ("api", "redisq_api")])
-def test_the_wheel_holds_every_file_of_the_sources(content: set[str], folder: str, name: str) -> None:
-    paths = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
-    sources = {f"{name}/{path}" for path in paths if "__pycache__" not in path.parts}
-    assert f"{name}/py.typed" in sources
-    assert {path for path in content if path.startswith(f"{name}/")} == sources
+def test_the_wheel_holds_every_file_of_the_sources(content: set[str]) -> None:
+    paths = [path.relative_to(ROOT) for folder in ("redisq", "api") for path in (ROOT / folder).rglob("*.*")]
+    sources = {str(path) for path in paths if "__pycache__" not in path.parts}
+    installed = {"redisq/testing/plugin/": "pytest_redisq/", "api/": "redisq_api/"}
+    for folder, name in installed.items():
+        sources = {name + path.removeprefix(folder) if path.startswith(folder) else path for path in sources}
+    assert {"redisq/py.typed", "redisq_api/py.typed", "pytest_redisq/__init__.py"} <= sources
+    assert {path for path in content if ".dist-info/" not in path} == sources
 
 
 @pytest.mark.parametrize("pattern", ["redisq/lua/*.lua", "redisq_api/templates/*"])

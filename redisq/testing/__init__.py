@@ -3,8 +3,7 @@
 connecting.py  an app's use of a test's server
 running.py     runs what is queued, by the worker's own path
 looking.py     what was enqueued, and assertions on it
-
-The fixtures are in `pytest_redisq.py`, which pytest loads by itself.
+plugin/        the fixtures: installed as `pytest_redisq`, which pytest loads by itself
 """
 
 from .connecting import connected
