@@ -224,6 +224,7 @@ class RedisQ:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
         self._consumers.close()
         self.settings.loops.close()
+        self.settings.scribe.close()
         self.settings.server.close()
 
 

@@ -37,6 +37,7 @@ from . import history
 from .codec import Codec, as_text
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
+from .logline import LogEntry
 from .options import NO_OPTIONS, CallOptions
 from .times import as_datetime, moment, until
 
@@ -69,6 +70,8 @@ class Home(Protocol):
     def cancel(self, local_id: str) -> Job: ...
     def revive(self, local_id: str) -> Job: ...
     def delete(self, local_id: str) -> None: ...
+    def logs(self, local_id: str) -> list[LogEntry]: ...
+    async def logs_async(self, local_id: str) -> list[LogEntry]: ...
 
 
 class Job:
@@ -208,6 +211,14 @@ class Job:
     def refresh(self) -> Job:
         """The job as it is now; JobNotFound if it is gone."""
         return self.home.fetch(self.local_id)
+
+    def logs(self) -> list[LogEntry]:
+        """What it has logged until now, the oldest first; also while it runs. Nothing if it is gone."""
+        return self.home.logs(self.local_id)
+
+    async def logs_async(self) -> list[LogEntry]:
+        """As `logs`, of a coroutine."""
+        return await self.home.logs_async(self.local_id)
 
     def wait(self, timeout: float | None = None) -> Any:
         """The result, once the job has succeeded. JobFailed, JobCancelled; WaitTimeout after `timeout` seconds (None:
