@@ -280,7 +280,10 @@ class Claimer:
             kept = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
         flags = ["1" if len(self.held) <= settled and not self.posted else "0", "1" if kept else "0"]
-        if not self.link.connected:
+        is_new = not self.link.connected
+        if self.settings.signer is not None:
+            flags += ["1" if is_new else "0", "1"]
+        elif is_new:
             flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
         return wait, kept, [evalsha(CLAIM, [source.base for source in sources], args)]

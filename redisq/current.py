@@ -11,9 +11,9 @@ from .codec import MAX_PAYLOAD
 from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
-from .job import Job, as_hash, encode
+from .job import Job, as_hash
 from .options import NO_OPTIONS
-from .producer import NewJob, spec
+from .producer import NewJob, described, spec
 from .queue import Queue
 from .scribe import Key, Pages
 from .scripts import PROGRESS
@@ -111,7 +111,7 @@ class CurrentJob:
         self._bytes += len(new.body)
         if self._count > MOST_FOLLOW_UPS or self._bytes > MOST_BYTES:
             raise PayloadTooLarge(f"one job may enqueue {MOST_FOLLOW_UPS} calls and {MOST_BYTES} bytes of arguments")
-        fields = encode(new.task, new.body, new.options, new.hooks)
+        fields = described(self._settings.signer, queue, new)
         if queue == self.queue:
             self._put += spec(new, fields)
         else:

@@ -11,6 +11,7 @@ from .codec import Codec
 from .connection import Server
 from .loops import Loops
 from .scribe import Scribe
+from .signing import Signer
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, eq=False):
     patience: float
     retention: Retention
     durability: str | None = None
+    signer: Signer | None = None
     loops: Loops = msgspec.field(default_factory=Loops)
     scribe: Scribe = msgspec.field(default_factory=Scribe)
     announced: dict[str, float] = msgspec.field(default_factory=dict)

@@ -215,6 +215,18 @@ def test_the_limits_are_the_apps(redis_url: str, client: redis.Redis) -> None:
     app.close()
 
 
+def test_many_lines_at_once(redis_url: str) -> None:
+    app = RedisQ(redis_url, retention=Retention(log_lines=12_000))
+    hand = Hand(app)
+    job, current = begin(app, hand)
+    for number in range(13_000):
+        current.log(str(number))
+    assert hand.settle(succeeded(job, b"1", DEFAULTS)) == [b"ok"]
+    assert [int(text) for text in texts(app)] == list(range(1000, 13_000))
+    hand.claimer.close()
+    app.close()
+
+
 def test_none_at_all(redis_url: str, client: redis.Redis) -> None:
     app = RedisQ(redis_url, retention=Retention(log_lines=0))
     hand = Hand(app)

@@ -15,7 +15,7 @@ local waits = version and (not status or status == 'd')
 
 -- The waiting one does what this call asks for. One that is scheduled is so anew.
 local function overwrite()
-  redis.call('HDEL', key, 'o', 'ex')
+  redis.call('HDEL', key, 'o', 'ex', 'sg')
   if hooks and hooks:find('"log":', 1, true) then redis.call('UNLINK', q .. KEY.log .. holder) end -- of what it is no more
   redis.call('HSET', key, unpack(ARGV, 10, 9 + ARGV[9]))
   local deadline = redis.call('HGET', key, 'ex')

@@ -25,6 +25,6 @@ if not (f[4] and f[4]:find('"log":', 1, true)) then -- so that its end knows of 
   hooks.log = 1
   redis.call('HSET', key, 'j', cjson.encode(hooks))
 end
-redis.pcall('RPUSH', log, unpack(ARGV, first))
+for i = first, #ARGV, 5000 do redis.pcall('RPUSH', log, unpack(ARGV, i, math.min(i + 4999, #ARGV))) end
 redis.pcall('LTRIM', log, -ARGV[4], -1)
 return {}
