@@ -37,7 +37,9 @@ from .errors import (
 )
 from .feed import Feed
 from .finding import load_app
+from .handler import JobLogHandler
 from .job import Job
+from .logline import LogEntry
 from .retry import Backoff
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
@@ -68,9 +70,11 @@ __all__ = [
     "Job",
     "JobCancelled",
     "JobFailed",
+    "JobLogHandler",
     "JobNotFound",
     "JobRunning",
     "LeaseLost",
+    "LogEntry",
     "NoCurrentJob",
     "NotDurable",
     "NotSerializable",

@@ -26,6 +26,7 @@ from .policy import Policy
 from .queue import queue_names
 from .schedule import Cron, Every
 from .settings import Retention, Settings
+from .signing import signer
 from .task import Task
 from .times import is_number
 from .topology import open_server
@@ -45,7 +46,10 @@ class RedisQ:
     redis+cluster://host:port,host:port (see urls.py); None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`:
     seconds after which the jobs of a worker that is gone run again. `patience`: seconds for which a call is sent again
     while the server does not answer. `include`: names of modules with tasks of this app, which `load_app`, and so a
-    worker, imports once the app is there; so these modules can import the app. InvalidURL, InvalidOption, InvalidName.
+    worker, imports once the app is there; so these modules can import the app.
+    `signing_keys`: of 32 bytes at least; jobs are signed with the first, and only those run that one of them has signed
+    (None: $REDISQ_SIGNING_KEYS, by commas; without any, nothing is signed or asked for).
+    InvalidURL, InvalidOption, InvalidName.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class RedisQ:
         patience: float = PATIENCE,
         retention: Retention | None = None,
         include: Sequence[str] = (),
+        signing_keys: Sequence[str | bytes] | None = None,
     ) -> None:
         if durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
@@ -70,8 +75,9 @@ class RedisQ:
             raise InvalidOption(f"include: a list of modules' names, not {include!r:.200}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
+        signs = signer(namespace, signing_keys, os.environ.get("REDISQ_SIGNING_KEYS"))
         self.settings = Settings(
-            open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
+            open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability, signs
         )
         self.include = tuple(include)
         self._tasks: dict[str, Task[Any, Any]] = {}
@@ -205,6 +211,7 @@ class RedisQ:
             patience=mine.patience if patience is None else patience,
             retention=mine.retention,
             include=self.include,
+            signing_keys=mine.signer.keys if mine.signer else (),
         )
         for task in self._tasks.values():
             other._tasks[task.name] = task.moved(other.queue)
@@ -224,6 +231,7 @@ class RedisQ:
         """Stop renewing leases and close idle connections. Open deliveries are given back when their lease ends."""
         self._consumers.close()
         self.settings.loops.close()
+        self.settings.scribe.close()
         self.settings.server.close()
 
 

@@ -1,7 +1,8 @@
-"""A claimed job and what becomes of it: values, and the rules of trying again. Nothing here does I/O."""
+"""A claimed job and what becomes of it: values, and the rules of trying again. Nothing here does I/O but log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,9 +14,16 @@ from .errors import InvalidOption
 from .job import WIRE, fencing_token
 from .options import DEFAULTS, RunOptions
 from .settings import CRASH_LIMIT
+from .signing import Signer
+
+log = logging.getLogger(__name__)
 
 #: The longest error text that is kept, in characters.
 LONGEST_ERROR = 8000
+
+#: Why a job is not genuine.
+NOT_SIGNED = "it is not signed"
+NOT_ITS_SIGNATURE = "its signature is by no known key, or of another job, queue, payload or options"
 
 #: The error of a job whose deadline passed.
 EXPIRED = "expired"
@@ -59,6 +67,7 @@ class Claimed(msgspec.Struct, frozen=True):
     feed: bytes | None
     hooks: bytes | None = None
     marks: int | None = None
+    signature: bytes | None = None
 
     @property
     def expired(self) -> bool:
@@ -162,6 +171,19 @@ def postponed(job: Claimed, error: str) -> Settlement:
 
 def postponed_as_newer(job: Claimed) -> Settlement:
     return postponed(job, f"its wire version {int(job.version)} is newer than this worker's {WIRE}")
+
+
+def is_genuine(job: Claimed, signer: Signer) -> bool:
+    """Whether somebody with one of its keys has enqueued this: here, under this id, and as it is."""
+    signed = job.task or b"", job.body or b"", job.options or b"", job.signature or b""
+    return signer.accepts(job.source.name, job.id, *signed)
+
+
+def forged(job: Claimed) -> Settlement:
+    """It is not genuine. Logs that, since somebody may be at work here."""
+    why = NOT_SIGNED if job.signature is None else NOT_ITS_SIGNATURE
+    log.warning("job.forged id=%s task=%r error=%s", job.full_id, job.task_name, why)
+    return dead(job, f"forged: {why}")
 
 
 def released(job: Claimed) -> Settlement:

@@ -22,6 +22,7 @@ from .endpoint import LOST, Command
 from .errors import ServerRefused
 from .ids import nonce
 from .retry import reconnect_delays
+from .scribe import Key
 from .scripts import CLAIM, GIVE_BACK, KEEP, REGISTER, RELEASE, RENEW, SETTLE
 from .settings import Settings
 from .weights import Weights
@@ -89,14 +90,28 @@ def keeping(settings: Settings, sources: Sequence[Source]) -> list[Command]:
 
 
 def settling(settings: Settings, worker: str, settlements: Sequence[Settlement]) -> list[Command]:
-    """One call per queue. Those released go in reverse, so that the first of them is the next to run."""
+    """One call per queue. Those released go in reverse, so that the first of them is the next to run. Before them, what
+    the jobs have logged.
+    """
     by_base: dict[str, list[Any]] = {}
     released = [settlement for settlement in settlements if settlement.way == "l"]
     for one in [*(s for s in settlements if s.way != "l"), *reversed(released)]:
         job, rest = one.job, one.rest
         args = by_base.setdefault(job.source.base, [worker, *settings.retention.ended_args])
         args += job.id, job.delivery, one.way, one.text, one.ms, len(rest), *rest
-    return [evalsha(SETTLE, [base], args) for base, args in by_base.items()]
+    settle = [evalsha(SETTLE, [base], args) for base, args in by_base.items()]
+    return settle if not settings.scribe.pages else settings.scribe.unsent(_deliveries(settlements)) + settle
+
+
+def forget_logs(settings: Settings, settlements: Sequence[Settlement]) -> None:
+    """These are, so nothing that they logged is to be sent any more."""
+    if settings.scribe.pages:
+        settings.scribe.forget(_deliveries(settlements))
+
+
+def _deliveries(settlements: Sequence[Settlement]) -> list[Key]:
+    jobs = [settlement.job for settlement in settlements]
+    return [Key(job.source.base, job.id, job.delivery) for job in jobs]
 
 
 class Call(NamedTuple):
@@ -223,15 +238,16 @@ class Claimer:
         return Call(settlements, sources, self._number, budget or 0, settle, *claim)
 
     def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
-        settled, claimed = len(call.settle), len(replies) - len(call.claim)
-        for reply in replies[:settled] + replies[claimed:]:
+        count, claimed = len(call.settle), len(replies) - len(call.claim)
+        for reply in replies[:count] + replies[claimed:]:
             if isinstance(reply, redis.ResponseError):
                 raise reply
         self._answered = self._answered or (bool(call.claim) and call.number == self._number)
         for settlement in call.settlements:
             self.drop(settlement.job)
-        answers = [answer for reply in replies[:settled] for answer in reply]
-        self._note_waiting(replies[settled:claimed], len(call.wait))
+        forget_logs(self.settings, call.settlements)
+        answers = [answer for reply in replies[:count] for answer in reply]
+        self._note_waiting(replies[count:claimed], len(call.wait))
         jobs = self._adopt(call.sources, replies[-1]) if call.claim else []
         self._surveyed = bool(call.keep) and not jobs
         return answers, jobs
@@ -264,7 +280,10 @@ class Claimer:
             kept = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
         flags = ["1" if len(self.held) <= settled and not self.posted else "0", "1" if kept else "0"]
-        if not self.link.connected:
+        is_new = not self.link.connected
+        if self.settings.signer is not None:
+            flags += ["1" if is_new else "0", "1"]
+        elif is_new:
             flags.append("1")
         args = (self.worker, self._number, budget, CLAIM_BYTES, *flags)
         return wait, kept, [evalsha(CLAIM, [source.base for source in sources], args)]

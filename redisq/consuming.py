@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .claimed import Source, expired, postponed_as_newer
+from .claimed import Claimed, Settlement, Source, expired, forged, is_genuine, postponed_as_newer
 from .consumer import Consumers
 from .delivery import Delivery
 from .errors import LeaseLost, ServerUnavailable
@@ -32,10 +32,19 @@ class ClaimableQueue(Queue):
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         while opened := consumer.claim(1, None if timeout is None else deadline - time.monotonic()):
             job = opened[0].claimed
-            if int(job.version) <= WIRE and not job.expired:
+            settlement = self._unfit(job)
+            if settlement is None:
                 return Delivery(opened[0], self.read(job))
-            consumer.settle([(opened[0], (expired if job.expired else postponed_as_newer)(job))])
+            consumer.settle([(opened[0], settlement)])
         return None
+
+    def _unfit(self, job: Claimed) -> Settlement | None:
+        """What becomes of a job that nobody is given."""
+        if int(job.version) > WIRE:
+            return postponed_as_newer(job)
+        if self._settings.signer is not None and not is_genuine(job, self._settings.signer):
+            return forged(job)
+        return expired(job) if job.expired else None
 
     def consume(self, handle: Callable[..., Any]) -> None:
         """For ever: claim a job, call `handle` with its payload (or its arguments), ack, or nack if it raises.

@@ -29,9 +29,9 @@ from .codec import Codec, as_text
 from .connection import evalsha
 from .endpoint import Command
 from .errors import CronNotFound, InvalidOption
-from .job import Job, as_hash, encode
+from .job import Job, as_hash
 from .options import CallOptions
-from .producer import NewJob, spec
+from .producer import NewJob, described, spec
 from .queue import Queue
 from .schedule import CATCH_UPS, LATE, Schedule
 from .scripts import DECLARE, HOLD, TICK
@@ -81,7 +81,7 @@ class Definition(msgspec.Struct, frozen=True):
         args: list[Any] = [self.name, self.mark(), settings.retention.feed]
         for tick in ticks:
             job = self.job(tick)
-            description = spec(job, encode(job.task, job.body, job.options, job.hooks))
+            description = spec(job, described(settings.signer, self.queue, job))
             # from the id: whichever worker enqueues it, it comes at the same time
             description[1] = tick + self.jitter * zlib.crc32(job.local_id.encode()) // 2**32
             args += [tick, *description]
@@ -143,7 +143,8 @@ class Timetable:
         """All that workers have declared, by name."""
         now, state = self._state()
         read = [self._read(field, text) for field, text in sorted(state.items()) if field.endswith(":spec")]
-        return [self._looked_at(definition, now, state) for definition in read if definition is not None]
+        found = [self._looked_at(definition, now, state) for definition in read if definition is not None]
+        return [replace(entry, only_read=True) for entry in found]
 
     def find(self, name: str) -> CronEntry:
         """CronNotFound."""
@@ -159,6 +160,11 @@ class Timetable:
 
     def hold(self, name: str, on: str) -> None:
         self._call(evalsha(HOLD, [self._queue.base], (name, on, *self._settings.retention.ended_args)))
+
+    @property
+    def signs(self) -> bool:
+        """Whether what it enqueues is signed."""
+        return self._settings.signer is not None
 
     def enqueue(self, definition: Definition) -> Job:
         new = NewJob.make(definition.task, definition.body, definition.options)._replace(hooks=definition.hooks)
@@ -214,6 +220,7 @@ class CronEntry:
 
     `last`: the latest tick of which a job was made, which is `last_job` (a full id); `next`: the next tick, None while
     it is paused. `overdue`: nobody sees to its ticks: no worker runs on its queue, or none has it in its code.
+    `only_read`: not from the code, but what Redis has, as anybody may have written it.
     """
 
     name: str
@@ -228,6 +235,7 @@ class CronEntry:
     last_job: str | None = None
     next: datetime | None = None
     overdue: bool = False
+    only_read: bool = False
 
     def __repr__(self) -> str:
         return f"<CronEntry {self.name} {self.schedule}{' paused' * self.paused}>"
@@ -238,7 +246,7 @@ class CronEntry:
 
     def refresh(self) -> CronEntry:
         """The entry as it is now."""
-        return self.home.look([self.definition])[0]
+        return replace(self.home.look([self.definition])[0], only_read=self.only_read)
 
     def pause(self) -> CronEntry:
         """No tick starts a job from now on, until it is resumed. Answers the entry as it then is."""
@@ -251,7 +259,11 @@ class CronEntry:
         return self.refresh()
 
     def run(self) -> Job:
-        """Enqueue a job now, beside its ticks, also while it is paused."""
+        """Enqueue a job now, beside its ticks, also while it is paused. InvalidOption if jobs are signed, and the entry
+        is not from the code.
+        """
+        if self.only_read and self.home.signs:
+            raise InvalidOption(f"{self.name}: what Redis has of an entry is not signed; run it by the code")
         return self.home.enqueue(self.definition)
 
     def forget(self) -> None:

@@ -11,10 +11,11 @@ from .codec import MAX_PAYLOAD
 from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
-from .job import Job, as_hash, encode
+from .job import Job, as_hash
 from .options import NO_OPTIONS
-from .producer import NewJob, spec
+from .producer import NewJob, described, spec
 from .queue import Queue
+from .scribe import Key, Pages
 from .scripts import PROGRESS
 from .settings import Settings
 
@@ -40,6 +41,7 @@ class CurrentJob:
         self._put: list[Any] = []
         self._count = 0
         self._bytes = 0
+        self._pages: Pages | None = None
         self.args = args
         self.kwargs = kwargs
 
@@ -74,6 +76,23 @@ class CurrentJob:
         )[0]:
             raise LeaseLost(f"no longer ours: {self.id}")
 
+    def log(self, text: str) -> None:
+        """Add a line to the job's log, which `job.logs()` reads. It costs no round trip: it is there a moment later,
+        with others; one of a job that is no longer this worker's is not added. The newest hundred stay, each cut at
+        1 KiB, or as Retention says.
+        """
+        if not isinstance(text, str):
+            raise InvalidOption(f"log: a text, not {text!r:.80}")
+        if self._pages is None:
+            kept, c = self._settings.retention, self._claimed
+            if kept.log_lines < 1:
+                return
+            key = Key(c.source.base, c.id, c.delivery)
+            limits = (kept.log_lines, kept.log_line_bytes)
+            self._pages = self._settings.scribe.open(self._settings.server, key, self._worker, self.attempt, *limits)
+        self._pages.add(text)
+        self._settings.scribe.written()
+
     def enqueue(self, task: Any, /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a call with this job's own success, or not at all. `task`: a task (with options), or a name for this
         job's queue.
@@ -92,7 +111,7 @@ class CurrentJob:
         self._bytes += len(new.body)
         if self._count > MOST_FOLLOW_UPS or self._bytes > MOST_BYTES:
             raise PayloadTooLarge(f"one job may enqueue {MOST_FOLLOW_UPS} calls and {MOST_BYTES} bytes of arguments")
-        fields = encode(new.task, new.body, new.options, new.hooks)
+        fields = described(self._settings.signer, queue, new)
         if queue == self.queue:
             self._put += spec(new, fields)
         else:
@@ -111,6 +130,11 @@ def current_job() -> CurrentJob:
     if job is None:
         raise NoCurrentJob("not inside of a running job")
     return job
+
+
+def running() -> CurrentJob | None:
+    """As `current_job`, None outside of one."""
+    return _current.get()
 
 
 def enter(job: CurrentJob) -> Token[CurrentJob | None]:

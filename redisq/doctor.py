@@ -39,6 +39,7 @@ DONE = {
     "schedule": "was in no place: scheduled for now",
     "dead": "had failed and was in no place: put into the dead letters",
     "expire": "had ended and would have been kept for ever: given a TTL",
+    "forget": "is gone, and what it logged was there: deleted",
     "give back": "is not registered and held jobs: they were queued again",
     "set aside": "has a wrong type: renamed, so that the queue can work",
 }
@@ -99,8 +100,8 @@ class Doctor:
     def _misplaced(self) -> Iterator[Finding]:
         """Jobs that are not where their record says, and entries of places without a record."""
         records = {key.removeprefix(self._key("job")) for key in self._scan(self._key("job"))}
-        placed = set(self._placed())
-        for local_id in sorted(records | placed):
+        logs = {key.removeprefix(self._key("log")) for key in self._scan(self._key("log"))}
+        for local_id in sorted(records | logs | set(self._placed())):
             raw = local_id.encode("utf-8", "surrogateescape")
             ttl = self._settings.retention.ended_args[1]
             found = self._call(evalsha(MEND, [self._base], (raw, "0" if self._dry_run else "1", ttl))).decode()

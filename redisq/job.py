@@ -17,7 +17,7 @@ c      claimed, ms                                         z      ended, ms
 n      who waits for its end: 1, mailboxes                 g      ms to keep it once its feed has been told
 y      ms from when on only the id is known                j      what hangs on it, JSON; see hooks.lua
 hi     its failed attempts, a line of JSON each            tb     traceback of the last error
-ex     not started after it: ms from e on, or -time
+ex     not started after it: ms from e on, or -time        sg     signature, see signing.py
 =====  ==================================================  =====  ===============================================
 
 Times are the server's. A feed's entry has such a record too: v, e, and what claiming writes; there, n says that the job
@@ -26,7 +26,7 @@ has ended once more since the entry was claimed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -37,6 +37,7 @@ from . import history
 from .codec import Codec, as_text
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
+from .logline import LogEntry
 from .options import NO_OPTIONS, CallOptions
 from .times import as_datetime, moment, until
 
@@ -69,6 +70,8 @@ class Home(Protocol):
     def cancel(self, local_id: str) -> Job: ...
     def revive(self, local_id: str) -> Job: ...
     def delete(self, local_id: str) -> None: ...
+    def logs(self, local_id: str) -> list[LogEntry]: ...
+    async def logs_async(self, local_id: str) -> list[LogEntry]: ...
 
 
 class Job:
@@ -209,6 +212,14 @@ class Job:
         """The job as it is now; JobNotFound if it is gone."""
         return self.home.fetch(self.local_id)
 
+    def logs(self) -> list[LogEntry]:
+        """What it has logged until now, the oldest first; also while it runs. Nothing if it is gone."""
+        return self.home.logs(self.local_id)
+
+    async def logs_async(self) -> list[LogEntry]:
+        """As `logs`, of a coroutine."""
+        return await self.home.logs_async(self.local_id)
+
     def wait(self, timeout: float | None = None) -> Any:
         """The result, once the job has succeeded. JobFailed, JobCancelled; WaitTimeout after `timeout` seconds (None:
         no limit).
@@ -241,18 +252,26 @@ class Job:
         self.home.delete(self.local_id)
 
 
-def encode(task: str, body: bytes, options: CallOptions, hooks: bytes = b"") -> list[bytes]:
+def encode(
+    task: str,
+    body: bytes,
+    options: CallOptions,
+    hooks: bytes = b"",
+    sign: Callable[[bytes], bytes] | None = None,
+) -> list[bytes]:
     """Names and values of the fields that a call gives a new job; the server adds `e`, and `s` and `f` where they
-    apply.
+    apply. `sign`: from its run options, as they are written, to the signature.
     """
     fields = [b"v", _WIRE, b"t", task.encode(), b"b", body]
     if options is NO_OPTIONS:
-        return fields
+        return fields if sign is None else [*fields, b"sg", sign(b"")]
     if hooks:
         fields += b"j", hooks
     run = _options_encoder.encode(options.run)
     if run != b"{}":
         fields += b"o", run
+    if sign is not None:
+        fields += b"sg", sign(run if run != b"{}" else b"")
     if options.expires is not None:
         fields += b"ex", b"%d" % moment(options.expires)
     if options.job_id is not None:

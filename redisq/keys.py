@@ -13,6 +13,7 @@ scheduled                 ZSET    id -> when due, ms (delays and retries)       
 suspects                  LIST    ids that only a worker which holds nothing else may take        yes
 dead                      ZSET    id -> when it failed for good, ms (dead letters)                yes
 job:<id>                  HASH    the job, see job.py; a TTL once it has ended
+log:<id>                  LIST    what the job logged, the newest on the right; lives as the job
 workers                   ZSET    registered worker -> end of its lease, ms
 calls                     HASH    worker -> "number of last claim:lease, ms:mark of expiry, ms"
 ended                     LIST    ids of succeeded and cancelled jobs, the newest on the left
@@ -50,6 +51,7 @@ NAMES = {
     "suspects": "suspects",
     "dead": "dead",
     "job": "job:",
+    "log": "log:",
     "workers": "workers",
     "calls": "calls",
     "ended": "ended",

@@ -21,6 +21,7 @@ from .options import DURABILITIES, CallOptions
 from .policy import Unique, hooks
 from .scripts import ENQUEUE, ENQUEUE_ONCE
 from .settings import Settings
+from .signing import Signer
 from .times import until
 
 #: Jobs in one call of the script: a round trip per so many, and short enough not to hold others up.
@@ -69,6 +70,18 @@ class Prepared(NamedTuple):
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(job.local_id for job in self.jobs)
+
+
+def described(signer: Signer | None, queue: str, job: NewJob) -> list[bytes]:
+    """The fields of its record, as encode() has them, signed if there is a signer."""
+    if signer is None:
+        return encode(job.task, job.body, job.options, job.hooks)
+    unique = job.unique.key if job.unique is not None and job.unique.replace else ""
+
+    def sign(run: bytes) -> bytes:
+        return signer.sign(queue, job.local_id, job.task.encode(), job.body, run, unique)
+
+    return encode(job.task, job.body, job.options, job.hooks, sign)
 
 
 def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
@@ -129,7 +142,11 @@ class Producer:
 
     def prepare(self, jobs: Sequence[NewJob], durable: bool = False) -> Prepared:
         """What is to be sent to the queue's route. It can be sent again as it is. `durable`: it is to be confirmed."""
-        fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
+        signer = self._settings.signer
+        if signer is None:
+            fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
+        else:
+            fields = [described(signer, self._queue, job) for job in jobs]
         announce = [self._announcement] if self._is_to_announce() and not self._is_elsewhere() else []
         calls = self._calls(jobs, fields, "1" if durable else "0")
         return Prepared(jobs, fields, [*announce, *calls], len(announce))

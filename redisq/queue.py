@@ -21,6 +21,8 @@ from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, as_hash
+from .logline import LogEntry
+from .logline import read as read_log
 from .loops import Loops
 from .options import NO_OPTIONS, CallOptions
 from .policy import limits_of
@@ -156,7 +158,16 @@ class Queue:
             if remaining <= 0:
                 raise WaitTimeout(f"job {job.id} is still {job.status}")
 
+    def logs(self, local_id: str) -> list[LogEntry]:
+        """What a job has logged; nothing if there is no such job."""
+        return read_log(self._call([("LRANGE", self._key("log", local_id), 0, -1)])[0])
+
     # The same, of coroutines
+
+    async def logs_async(self, local_id: str) -> list[LogEntry]:
+        """As `logs`."""
+        line = self._settings.loops.here().line(self._producer.route, self._settings.patience)
+        return read_log((await line.ask([("LRANGE", self._key("log", local_id), 0, -1)]))[0])
 
     async def fetch_async(self, local_id: str) -> Job:
         """As `fetch`."""

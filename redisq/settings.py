@@ -10,6 +10,8 @@ import msgspec
 from .codec import Codec
 from .connection import Server
 from .loops import Loops
+from .scribe import Scribe
+from .signing import Signer
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -18,7 +20,8 @@ class Retention(msgspec.Struct, frozen=True):
     The record of a succeeded job stays for its `result_ttl`, of a cancelled one for `cancelled_ttl`; beyond `ended`
     such records the oldest go earlier, but none in its first minute (ten, if the caller made the id), in which a call
     may be sent again. Dead letters stay for `dead_ttl`, the newest `dead` of them. A feed with `feed` unread entries
-    refuses jobs.
+    refuses jobs. Of what a job logs, the newest `log_lines` lines stay as long as its record, each cut at
+    `log_line_bytes`.
     """
 
     ended: int = 100_000
@@ -26,6 +29,8 @@ class Retention(msgspec.Struct, frozen=True):
     dead: int = 10_000
     dead_ttl: float = 30 * 86400.0
     feed: int = 100_000
+    log_lines: int = 100
+    log_line_bytes: int = 1024
 
     @property
     def ended_args(self) -> tuple[int, int]:
@@ -51,11 +56,13 @@ class Settings(msgspec.Struct, eq=False):
     patience: float
     retention: Retention
     durability: str | None = None
+    signer: Signer | None = None
     loops: Loops = msgspec.field(default_factory=Loops)
+    scribe: Scribe = msgspec.field(default_factory=Scribe)
     announced: dict[str, float] = msgspec.field(default_factory=dict)
     eager: Callable[[list[Any]], list[Any]] | None = None
 
     def move_to(self, server: Server) -> None:
         """Use this one from now on. What stands on the one before is to be closed first."""
-        self.server, self.loops = server, Loops()
+        self.server, self.loops, self.scribe = server, Loops(), Scribe()
         self.announced.clear()

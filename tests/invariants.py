@@ -40,6 +40,7 @@ def check_queue(client: redis.Redis, base: str) -> None:
     held = places(client, base)
     feeds: set[str] = set()
     jobs: list[str] = []
+    logs: list[str] = []
     for key in client.scan_iter(f"{base}*", count=1000):
         rest = key.decode()[len(base) :]
         kind, _, tail = rest.partition(":")
@@ -47,9 +48,14 @@ def check_queue(client: redis.Redis, base: str) -> None:
             feeds.add(tail.partition(":")[0])
         elif kind == "job":
             jobs.append(tail)
+        elif kind == "log":
+            logs.append(tail)
         elif client.ttl(key) == -1:
             assert kind in {"claimed", *LISTS, *SORTED, *LASTING}, f"{key!r} stays for ever"
     _check_jobs(client, base, jobs, held)
+    for job_id in logs:
+        kept, log_kept = client.pttl(f"{base}job:{job_id}"), client.pttl(f"{base}log:{job_id}")
+        assert log_kept in (-2, kept) or 0 < log_kept <= kept, f"{job_id} has gone before what it logged"
     missing = held.keys() - set(jobs)
     assert not missing, f"{missing} are in a place, without a record"
     _check_token(client, base)

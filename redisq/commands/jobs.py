@@ -6,6 +6,7 @@ import argparse
 import heapq
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Any
 
 import msgspec
 
@@ -82,14 +83,31 @@ def job(args: argparse.Namespace) -> int:
     found = app.job(args.id)
     more = record(app.settings, args.id)
     if args.json:
-        show_json(job_record(found) | msgspec.to_builtins(more))
+        show_json(job_record(found) | _past(found) | msgspec.to_builtins(more))
         return DONE
-    for name, text in chain(_lines(found), _more_lines(more)):
+    for name, text in chain(_lines(found), _more_lines(more), _past_lines(found)):
         first, *rest = text.split("\n")
         print(f"{name:10} {safe(first)}")
         for line in rest:
             print(f"{'':10} {safe(line)}")
     return DONE
+
+
+def _past(one: Job) -> dict[str, Any]:
+    """What becomes many lines for people."""
+    history = [attempt | {key: moment(attempt[key]) for key in ("started_at", "ended_at")} for attempt in one.history]
+    log = [{"time": moment(entry.time), "attempt": entry.attempt, "text": entry.text} for entry in one.logs()]
+    return {"deadline": moment(one.deadline), "traceback": one.traceback, "history": history, "log": log}
+
+
+def _past_lines(one: Job) -> Iterator[tuple[str, str]]:
+    if one.traceback:
+        yield "traceback", one.traceback.rstrip("\n")
+    for attempt in one.history:
+        ran = duration((attempt["ended_at"] - attempt["started_at"]).total_seconds())
+        yield "failed", f"{moment(attempt['ended_at'])} attempt {attempt['attempt']}, after {ran}: {attempt['error']}"
+    for entry in one.logs():
+        yield "log", f"{moment(entry.time)} {entry.text}"
 
 
 def _lines(one: Job) -> Iterator[tuple[str, str]]:
@@ -105,7 +123,8 @@ def _lines(one: Job) -> Iterator[tuple[str, str]]:
     yield "attempt", str(one.attempt)
     if one.progress:
         yield "progress", f"{one.progress['done']}/{one.progress['total']}"
-    for name, time in (("created", one.created_at), ("started", one.started_at), ("finished", one.finished_at)):
+    times = (("created", one.created_at), ("started", one.started_at), ("finished", one.finished_at))
+    for name, time in (*times, ("deadline", one.deadline)):
         if time is not None:
             yield name, str(moment(time))
     if one.started_at and one.finished_at:

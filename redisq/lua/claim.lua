@@ -5,10 +5,11 @@
 -- KEYS     the bases of queues, in the order in which to look
 -- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing,
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
---          '1', else left out, if the connection is new: what the worker holds is answered too. A server that has lost
---          its last writes, as in a failover, may hold for the worker what it has settled
+--          '1', else left out or '0', if the connection is new: what the worker holds is answered too. A server that has
+--          lost its last writes, as in a failover, may hold for the worker what it has settled;
+--          '1', else left out, if signatures are to be answered
 -- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and
---          behind those 1 if its deadline has passed, 2 if it is to run alone, or both added
+--          behind those 1 if its deadline has passed, 2 if it is to run alone, or both added (0), and sg if asked for
 local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
 local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
@@ -16,6 +17,7 @@ local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]),
 local function read(q, id)
   local job = redis.pcall('HMGET', q .. KEY.job .. id, 's', 'd', 'v', 't', 'b', 'o', 'e', 'a', 'u', 'f', 'j', 'ex')
   job[12] = job[12] and is_over(job[12], job[7], now) and 1 or nil
+  if ARGV[8] then job[12], job[13] = job[12] or 0, redis.pcall('HGET', q .. KEY.job .. id, 'sg') end
   return job
 end
 
@@ -42,7 +44,7 @@ local function take(q, list, most, jobs, own)
     local id, job = waiting[i], read(q, waiting[i])
     if not is_sound(id, job) then
       garbage[#garbage + 1] = { id, job }
-    elseif not job[1] and not job[12] and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
+    elseif not job[1] and job[12] ~= 1 and (own or job[11]) and must_wait(q, now, id, job[7], job[11], own) then
       parked = true
     elseif not job[1] then
       job[1], job[2] = id, (tonumber(job[2]) or 0) + 1
@@ -74,7 +76,7 @@ local function claim(q)
   local answer = not last and 'unregistered' or number < tonumber(last) and 'stale' or jobs
   if answer == jobs then
     redis.call('HSET', q .. KEY.calls, worker, number .. ':' .. lease .. ':')
-    if number == tonumber(last) or ARGV[7] then held(q, jobs) end
+    if number == tonumber(last) or ARGV[7] == '1' then held(q, jobs) end
     local mine = #jobs
     if number > tonumber(last) and claimable and not paused then
       if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs, own) end

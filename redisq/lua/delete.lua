@@ -15,5 +15,5 @@ if not status or status == 'd' then
 end
 redis.call('ZREM', q .. KEY.dead, id)
 redis.call('LREM', q .. KEY.ended, 1, id)
-if untold then redis.call('HSET', key, 'g', 0) else redis.call('UNLINK', key) end
+if untold then redis.call('HSET', key, 'g', 0) else redis.call('UNLINK', key, q .. KEY.log .. id) end
 return 'ok'

@@ -10,12 +10,13 @@ local q, entry, now, ready = KEYS[1], KEYS[1] .. KEY.unique .. ARGV[1], now_ms()
 local scope, replace = ARGV[2], ARGV[3] == '1'
 local holder = redis.call('GET', entry)
 local key = q .. KEY.job .. (holder or '')
-local status, version = unpack(redis.call('HMGET', key, 's', 'v'))
+local status, version, hooks = unpack(redis.call('HMGET', key, 's', 'v', 'j'))
 local waits = version and (not status or status == 'd')
 
 -- The waiting one does what this call asks for. One that is scheduled is so anew.
 local function overwrite()
-  redis.call('HDEL', key, 'o', 'ex')
+  redis.call('HDEL', key, 'o', 'ex', 'sg')
+  if hooks and hooks:find('"log":', 1, true) then redis.call('UNLINK', q .. KEY.log .. holder) end -- of what it is no more
   redis.call('HSET', key, unpack(ARGV, 10, 9 + ARGV[9]))
   local deadline = redis.call('HGET', key, 'ex')
   if deadline then redis.call('HSET', key, 'ex', -at(tonumber(deadline), now)) end -- from this call on, not from the first

@@ -37,13 +37,14 @@ end
 -- ttl: how long to keep the record, in ms; false for the dead letters, which are a place.
 local function finish(q, now, id, ttl, f)
   local key, feed, waited, named = q .. KEY.job .. id, f[1], f[2], f[3]
-  if f[4] then run_hooks(q, id, f[4]) end
+  local logged = f[4] and run_hooks(q, id, f[4])
   if ttl then ended[#ended + 1] = id else redis.call('ZADD', q .. KEY.dead, now, id) end
   if feed then
     redis.call('HSET', key, 'g', ttl or 0) -- not told yet: no TTL until the entry is acknowledged
     tell(q, now, id, feed)
   elseif ttl then
     expire(key, now, ttl, named)
+    if logged then redis.call('PEXPIRE', q .. KEY.log .. id, ttl) end
   end
   if waited then tell_who_waits(q, id, waited) end
 end
@@ -70,6 +71,6 @@ local function list_ended(q, now, most)
     local z, g, named = unpack(redis.call('HMGET', q .. KEY.job .. id, 'z', 'g', 'i'))
     if z and (g or now - z < tombstone(named)) then return end
     redis.call('RPOP', q .. KEY.ended)
-    if z then redis.call('UNLINK', q .. KEY.job .. id) end
+    if z then redis.call('UNLINK', q .. KEY.job .. id, q .. KEY.log .. id) end
   end
 end

@@ -14,7 +14,7 @@ local function forget_dead(most, age)
     or redis.call('ZRANGEBYSCORE', q .. KEY.dead, '-inf', now - age, 'LIMIT', 0, 500)
   for _, id in ipairs(old) do
     redis.call('ZREM', q .. KEY.dead, id)
-    if redis.call('HEXISTS', q .. KEY.job .. id, 'g') == 0 then redis.call('UNLINK', q .. KEY.job .. id) end
+    if redis.call('HEXISTS', q .. KEY.job .. id, 'g') == 0 then redis.call('UNLINK', q .. KEY.job .. id, q .. KEY.log .. id) end
   end
 end
 

@@ -4,7 +4,7 @@
 -- suspicion; only here, where nothing moves meanwhile, is it certain.
 -- KEYS     the base of a queue
 -- ARGV     id, '1' to mend, '0' only to say, TTL in ms for an ended job that has none
--- Returns  'fine', or what is (to be) done: 'bury', 'queue', 'schedule', 'dead', 'expire'
+-- Returns  'fine', or what is (to be) done: 'bury', 'queue', 'schedule', 'dead', 'expire', 'forget'
 local q, id, mending, now = KEYS[1], ARGV[1], ARGV[2] == '1', now_ms()
 local key = q .. KEY.job .. id
 
@@ -29,7 +29,8 @@ local function look()
   local status, worker = record[2], record[3]
   if record.err or not record[1] then
     local there = listed(KEY.pending) or listed(KEY.suspects) or scored(KEY.scheduled) or scored(KEY.dead)
-    return there and 'bury' or 'fine'
+    if there then return 'bury' end
+    return redis.call('EXISTS', q .. KEY.log .. id) == 1 and 'forget' or 'fine'
   end
   if not status then return (listed(KEY.pending) or listed(KEY.suspects)) and 'fine' or 'queue' end
   if status == 'd' then return scored(KEY.scheduled) and 'fine' or 'schedule' end
@@ -48,7 +49,11 @@ local ways = {
   queue = requeue,
   schedule = function() redis.call('ZADD', q .. KEY.scheduled, now, id) end,
   dead = function() redis.call('ZADD', q .. KEY.dead, now, id) end,
-  expire = function() redis.call('PEXPIRE', key, ARGV[3]) end,
+  expire = function()
+    redis.call('PEXPIRE', key, ARGV[3])
+    redis.call('PEXPIRE', q .. KEY.log .. id, ARGV[3])
+  end,
+  forget = function() redis.call('UNLINK', q .. KEY.log .. id) end,
 }
 local found = look()
 if mending then ways[found]() end

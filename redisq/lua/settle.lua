@@ -31,6 +31,7 @@ local function settle(id, delivery, way, text, ms, first, last)
     local ok, wrong = pcall(ways[way], id, key, f, delivery, text, ms, first <= last and ARGV[first] or '')
     if not ok then -- a key is of a wrong type: nothing has happened, the worker still holds the job
       redis.call('PERSIST', key)
+      redis.call('PERSIST', q .. KEY.log .. id)
       redis.call('HDEL', key, 'z', 'g', 'y')
       redis.call('HSET', key, 's', 'r')
       error(wrong)

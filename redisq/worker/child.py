@@ -10,7 +10,7 @@ from types import FrameType
 
 from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
-from ..claimer import Interrupted, releasing, settling
+from ..claimer import Interrupted, forget_logs, releasing, settling
 from ..connection import LONGEST_BLOCK
 from ..sharded import make_claimer
 from ..weights import Weights
@@ -145,6 +145,7 @@ class Child:
         self._settings.server.ask(commands, self._settings.lease / 12)
         for settlement in settled:
             self._claimer.drop(settlement.job)
+        forget_logs(self._settings, settled)
         self._errands.note(settled)
 
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ from ..current import CurrentJob, enter, leave
 from ..errors import SoftTimeout
 from ..job import WIRE
 from ..options import DEFAULTS, RunOptions
+from ..signing import Signer
 from ..task import Task
 from ..telling import describe, trace
 from .soft import Interruption, SoftLimit, interruptible
@@ -35,6 +36,7 @@ class Runner:
         self._app = app
         self._worker = worker
         self._codec = app.settings.codec
+        self._signer = app.settings.signer
         self._loop: asyncio.Runner | None = None
         self._running = False
         self._asked = False
@@ -59,7 +61,9 @@ class Runner:
         """
         known = self._known.get(job.task or b"")
         if known is None or int(job.version) > WIRE or (job.marks and job.expired):
-            return _unfit(job)
+            return _unfit(job, self._signer)
+        if self._signer is not None and not verdict.is_genuine(job, self._signer):
+            return verdict.forged(job)
         try:
             args, kwargs = self._arguments(job)
         except ValueError as error:
@@ -92,7 +96,9 @@ class Runner:
         """What to call; or what becomes of a job that cannot be called."""
         known = self._known.get(job.task or b"")
         if known is None or int(job.version) > WIRE or (job.marks and job.expired):
-            return _unfit(job)
+            return _unfit(job, self._signer)
+        if self._signer is not None and not verdict.is_genuine(job, self._signer):
+            return verdict.forged(job)
         try:
             return CurrentJob(self._app.settings, self._worker, job, *self._arguments(job)), known[0]
         except ValueError as error:
@@ -183,13 +189,15 @@ class Runner:
         return Interruption(str(self._soft_limit))
 
 
-def _unfit(job: Claimed) -> Settlement:
-    """It is too late for it, it is of another version, or of a task that is not known here."""
+def _unfit(job: Claimed, signer: Signer | None) -> Settlement:
+    """It is too late for it, it is of another version, or of a task that is not known here; or it only says so."""
+    if int(job.version) > WIRE:  # which may be signed in another way
+        return _postponed(verdict.postponed_as_newer(job))
+    if signer is not None and not verdict.is_genuine(job, signer):
+        return verdict.forged(job)
     if job.expired:
         log.info("job.expired id=%s task=%s", job.full_id, job.task_name)
         return verdict.expired(job)
-    if int(job.version) > WIRE:
-        return _postponed(verdict.postponed_as_newer(job))
     return _postponed(verdict.postponed(job, f"no task {job.task_name!r} is registered with this worker"))
 
 

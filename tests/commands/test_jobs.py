@@ -117,6 +117,28 @@ def test_progress_is_shown(call: Call, client: redis.Redis) -> None:
     assert call("jobs", "--status", "running").out.splitlines()[1].endswith("3/7")
 
 
+def test_what_became_of_earlier_attempts_and_what_was_logged(
+    call: Call, app: redisq.RedisQ, client: redis.Redis
+) -> None:
+    app.queue("q").options(job_id="a", expires=600.0, max_attempts=2).enqueue("t")
+    for number in range(2):
+        try:
+            raise ValueError(f"{EVIL} {number}")
+        except ValueError as error:
+            app.queue("q").claim().nack(error, retry_in=0)
+    client.rpush("redisq:{q}:log:a", json.dumps([1, 1, 1_700_000_000_000, 1, f"hello {EVIL}"]))
+    (record,) = call("job", "q.a", "--json").records
+    assert record["traceback"].endswith(f"ValueError: {EVIL} 1\n")
+    assert [attempt["attempt"] for attempt in record["history"]] == [1, 2]
+    assert record["log"] == [{"time": "2023-11-14T22:13:20.000Z", "attempt": 1, "text": f"hello {EVIL}"}]
+    assert record["deadline"] > record["created_at"]
+    lines = call("job", "q.a").out.splitlines()
+    names = [line.split(" ")[0] for line in lines if not line.startswith(" ")]
+    assert names[-4:] == ["traceback", "failed", "failed", "log"]
+    assert "deadline" in names
+    assert any(line.startswith(r"log        2023-11-14T22:13:20.000Z hello [bold red]x[/] \x1b[31m") for line in lines)
+
+
 # enqueue
 
 

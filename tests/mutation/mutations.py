@@ -299,8 +299,8 @@ MUTATIONS = [
     one(
         "a record whose feed was told never expires",
         "lua/told.lua",
-        "and not dead then expire",
-        "and false then expire",
+        "and not dead then\n",
+        "and false then\n",
         "model crashes",
     ),
     one("an ended job is trimmed before its feed was told", "lua/finish.lua", "if z and (g or now", "if z and (now"),
