@@ -6,6 +6,7 @@ from .consuming import ClaimableQueue as Queue
 from .cron import CronEntry
 from .current import CurrentJob, current_job
 from .delivery import Delivery
+from .enqueueing import EnqueueCall
 from .errors import (
     AppNotFound,
     CronNotFound,
@@ -38,6 +39,7 @@ from .errors import (
 from .feed import Feed
 from .finding import load_app
 from .job import Job
+from .middleware import Middleware
 from .retry import Backoff
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
@@ -57,6 +59,7 @@ __all__ = [
     "Delivery",
     "DurabilityUnsupported",
     "EmbeddedServerError",
+    "EnqueueCall",
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
@@ -71,6 +74,7 @@ __all__ = [
     "JobNotFound",
     "JobRunning",
     "LeaseLost",
+    "Middleware",
     "NoCurrentJob",
     "NotDurable",
     "NotSerializable",

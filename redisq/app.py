@@ -20,6 +20,7 @@ from .errors import InvalidOption, TaskNameTaken
 from .failing import Rules
 from .feed import Feed
 from .job import Job
+from .middleware import Middleware, Middlewares
 from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions
 from .policy import OPTIONS as POLICY
 from .policy import Policy
@@ -45,7 +46,8 @@ class RedisQ:
     redis+cluster://host:port,host:port (see urls.py); None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`:
     seconds after which the jobs of a worker that is gone run again. `patience`: seconds for which a call is sent again
     while the server does not answer. `include`: names of modules with tasks of this app, which `load_app`, and so a
-    worker, imports once the app is there; so these modules can import the app. InvalidURL, InvalidOption, InvalidName.
+    worker, imports once the app is there; so these modules can import the app. `middleware`: the first is the
+    outermost. InvalidURL, InvalidOption, InvalidName.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class RedisQ:
         patience: float = PATIENCE,
         retention: Retention | None = None,
         include: Sequence[str] = (),
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         if durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
@@ -70,8 +73,16 @@ class RedisQ:
             raise InvalidOption(f"include: a list of modules' names, not {include!r:.200}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
+        self.middlewares = Middlewares(middleware)
         self.settings = Settings(
-            open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability
+            open_server(url),
+            namespace,
+            codec or JSON(),
+            lease,
+            patience,
+            retention or Retention(),
+            durability,
+            observers=self.middlewares.observers,
         )
         self.include = tuple(include)
         self._tasks: dict[str, Task[Any, Any]] = {}
@@ -205,6 +216,7 @@ class RedisQ:
             patience=mine.patience if patience is None else patience,
             retention=mine.retention,
             include=self.include,
+            middleware=self.middlewares.all,
         )
         for task in self._tasks.values():
             other._tasks[task.name] = task.moved(other.queue)

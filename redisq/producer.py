@@ -82,7 +82,7 @@ class Producer:
 
     def __init__(self, settings: Settings, queue: str, base: str, home: Home) -> None:
         self._settings = settings
-        self._queue = queue
+        self.queue = queue
         self._base = base
         self._home = home
 
@@ -90,11 +90,6 @@ class Producer:
     def route(self) -> Route:
         """To where the queue is."""
         return self._settings.server.shard(self._base)
-
-    def send_all(self, jobs: Iterable[NewJob]) -> Iterator[Job]:
-        """Enqueue in batches, each acknowledged before its jobs are answered, in order."""
-        for batch in batches(jobs):
-            yield from self.send(batch)
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         """Enqueue in one round trip.
@@ -178,7 +173,7 @@ class Producer:
 
     @property
     def _announcement(self) -> Command:
-        return ("SADD", keys.queues(self._settings.namespace), self._queue)
+        return ("SADD", keys.queues(self._settings.namespace), self.queue)
 
     def _announce_elsewhere(self) -> None:
         """That this is away must not keep jobs out of the queue."""
@@ -214,7 +209,7 @@ class Producer:
             fields = as_hash(answer)
             ours = job.options.job_id is None or fields.get(b"i") == sent[-1]  # by the nonce of this call
             created = ours and local_id == job.local_id
-        return Job(self._home, self._queue, local_id, fields, self._settings.codec, created)
+        return Job(self._home, self.queue, local_id, fields, self._settings.codec, created)
 
 
 def _answers(jobs: Sequence[NewJob], replies: Sequence[Any]) -> Iterator[Any]:
