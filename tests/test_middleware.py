@@ -69,8 +69,19 @@ def notes() -> list[tuple[Any, ...]]:
     return []
 
 
+_made: list[RedisQ] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while _made:
+        _made.pop().close()
+
+
 def make(url: str, *middlewares: Middleware, **options: Any) -> RedisQ:
     app = RedisQ(url, middleware=middlewares, **options)
+    _made.append(app)
     app.task("add")(lambda a, b=0: a + b)
     return app
 
@@ -169,6 +180,7 @@ def test_a_coroutine_that_is_cancelled_is_told_of(redis_url: str, notes: list[An
 
 def test_middlewares_go_along_to_another_server(redis_url: str, notes: list[Any]) -> None:
     app = make(NOWHERE, Noting("m", notes)).replace(url=redis_url)
+    _made.append(app)
     assert app.tasks["add"].enqueue(1).headers == {"m": "0"}
 
 
