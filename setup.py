@@ -65,7 +65,7 @@ setup(
         "cli": CLI,
         "cron": CRON,
         "postgresql": POSTGRESQL,
-        "docs": EMBEDDED + DOCS,
+        "docs": EMBEDDED + DOCS + OPENTELEMETRY + PROMETHEUS,
         "production": PRODUCTION,
         "reload": RELOAD,
         "testing": TESTING,

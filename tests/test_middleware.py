@@ -241,6 +241,14 @@ def test_what_is_not_said_takes_no_room(redis_url: str, client: redis.Redis) -> 
     assert client.hkeys(f"redisq:{{default}}:job:{job.local_id}") == [b"e", b"v", b"t", b"b"]
 
 
+def test_headers_can_be_given_to_an_entry_of_the_timetable(redis_url: str) -> None:
+    app = make(redis_url)
+    entry = app.every(3600.0, app.tasks["add"], headers={"a": "b"})
+    assert entry.run().headers == {"a": "b"}
+    app.settings.server.ask([entry.definition.declaring(app.settings)], 5.0)
+    assert app.timetable("default").find("add").definition.job(0).options.headers == {"a": "b"}
+
+
 def test_options_that_cannot_be_read_are_no_headers() -> None:
     for options in (None, b"", b"no", b"[]", b'{"headers":[]}', b'{"headers":{"a":1}}', b'{"timeout":1}'):
         assert claimed("t", options=options).headers == {}
