@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from redisq import CurrentJob, Job, Middleware, RedisQ, current_job
+from redisq import CurrentJob, Job, Middleware, RedisQ, SoftTimeout, current_job
 from tests.system.tasks import note
 
 who: ContextVar[str] = ContextVar("who", default="nobody")
@@ -23,7 +23,7 @@ class Noting(Middleware):
         try:
             yield
         except BaseException as error:
-            note("saw", job.task, type(error).__name__)
+            note("saw", job.task, type(error).__name__, *["soft"] * isinstance(error, SoftTimeout))
             raise
         finally:
             who.reset(token)
@@ -58,6 +58,17 @@ def failing() -> None:
 @app.task("parent")
 def parent() -> str:
     return current_job().enqueue(plain).id
+
+
+@app.task("stay", soft_timeout=0.2, max_attempts=1)
+def stay() -> None:
+    for _ in range(6000):
+        time.sleep(0.01)
+
+
+@app.task("stay_async", soft_timeout=0.2, max_attempts=1)
+async def stay_async() -> None:
+    await asyncio.sleep(60)
 
 
 @app.task("sleep")

@@ -64,6 +64,18 @@ def test_it_sees_a_job_that_is_cancelled(
     assert lines(tmp_path)[:-1] == wanted
 
 
+def test_it_sees_a_soft_limit(start: Start, app: RedisQ, tmp_path: Path) -> None:
+    jobs = [app.queue("default").enqueue(task) for task in ("stay", "stay_async")]
+    assert start("--burst", app=APP).wait() == 0
+    assert [job.refresh().error for job in jobs] == ["SoftTimeout: it ran longer than 0.2 s"] * 2
+    told = [line for line in lines(tmp_path) if line.startswith(("saw", "after"))]
+    assert [line.split()[1:] for line in told if line.startswith("after")] == [
+        ["stay", "1", "dead", "True"],
+        ["stay_async", "1", "dead", "True"],
+    ]
+    assert [line.split()[-1] for line in told if line.startswith("saw")] == ["soft", "soft"]
+
+
 def test_follow_ups_run_inside_too(start: Start, app: RedisQ, tmp_path: Path) -> None:
     job = app.queue("default").enqueue("parent")
     assert start("--burst", app=APP).wait() == 0
