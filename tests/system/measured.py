@@ -37,7 +37,7 @@ def meet() -> int:
     def pids() -> set[str]:
         return {line for line in Path(os.environ["HISTORY"]).read_text().splitlines() if line.startswith("pid")}
 
-    wait_until(lambda: len(pids()) == 2)
+    wait_until(lambda: len(pids()) == 2, timeout=30.0)
     return os.getpid()
 
 

@@ -63,7 +63,7 @@ def test_the_numbers_of_all_processes_are_added_up(start: Start, app: RedisQ, me
     assert len({job.refresh().result for job in jobs}) == 2
     assert len(list(metrics.glob("counter_*.db"))) == 2
     app.queue("low").put("payload")
-    told = wait_until(lambda: scrape(scraped))
+    told = wait_until(lambda: scrape(scraped), timeout=30.0)
     by = '{queue="default",task="meet"}'
     assert told['redisq_job_runs_total{outcome="succeeded",queue="default",task="meet"}'] == 2
     assert told[f"redisq_job_run_seconds_count{by}"] == told[f"redisq_job_wait_seconds_count{by}"] == 2
