@@ -15,6 +15,8 @@ PRODUCTION = ["setproctitle>=1.3"]
 RELOAD = ["watchfiles>=1.0"]
 DATABASES = ["peewee>=4.5", "sqlalchemy>=2.0", "django>=5.2"]
 TESTING = [*EMBEDDED, "pytest>=8.0"]
+OPENTELEMETRY = ["opentelemetry-api>=1.20"]
+PROMETHEUS = ["prometheus-client>=0.20"]
 TEST = [
     *CRON,
     *POSTGRESQL,
@@ -22,6 +24,9 @@ TEST = [
     *PRODUCTION,
     *RELOAD,
     *DATABASES,
+    *OPENTELEMETRY,
+    "opentelemetry-sdk>=1.20",
+    *PROMETHEUS,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
@@ -44,6 +49,7 @@ setup(
     packages=[
         "redisq",
         "redisq.commands",
+        "redisq.contrib",
         "redisq.lua",
         "redisq.testing",
         "redisq.worker",
@@ -59,10 +65,12 @@ setup(
         "cli": CLI,
         "cron": CRON,
         "postgresql": POSTGRESQL,
-        "docs": EMBEDDED + DOCS,
+        "docs": EMBEDDED + DOCS + OPENTELEMETRY + PROMETHEUS,
         "production": PRODUCTION,
         "reload": RELOAD,
         "testing": TESTING,
+        "opentelemetry": OPENTELEMETRY,
+        "prometheus": PROMETHEUS,
         "test": EMBEDDED + API + CLI + TEST,
         "bench": EMBEDDED + BENCH,
         "dev": EMBEDDED + API + CLI + TEST + DEV,

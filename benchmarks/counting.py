@@ -178,8 +178,8 @@ def memory(server: Server) -> Table:
 
 
 def _used_memory(server: Server) -> int:
-    """In bytes, once the server has freed what its last clients had, and the smaller ones of two hash tables: it does so
-    in its own time.
+    """In bytes, once the server has freed what its last clients had, and has one hash table where it has two while it
+    grows: it does so in its own time.
     """
     readings: list[int] = []
     deadline = time.monotonic() + 10.0

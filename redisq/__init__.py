@@ -6,6 +6,7 @@ from .consuming import ClaimableQueue as Queue
 from .cron import CronEntry
 from .current import CurrentJob, current_job
 from .delivery import Delivery
+from .enqueueing import EnqueueCall
 from .errors import (
     AppNotFound,
     CronNotFound,
@@ -40,6 +41,7 @@ from .finding import load_app
 from .handler import JobLogHandler
 from .job import Job
 from .logline import LogEntry
+from .middleware import Middleware
 from .retry import Backoff
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
@@ -59,6 +61,7 @@ __all__ = [
     "Delivery",
     "DurabilityUnsupported",
     "EmbeddedServerError",
+    "EnqueueCall",
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
@@ -75,6 +78,7 @@ __all__ = [
     "JobRunning",
     "LeaseLost",
     "LogEntry",
+    "Middleware",
     "NoCurrentJob",
     "NotDurable",
     "NotSerializable",

@@ -20,6 +20,7 @@ from .errors import InvalidOption, TaskNameTaken
 from .failing import Rules
 from .feed import Feed
 from .job import Job
+from .middleware import Middleware, Middlewares
 from .options import DURABILITIES, NO_OPTIONS, CallOptions, RunOptions
 from .policy import OPTIONS as POLICY
 from .policy import Policy
@@ -46,10 +47,10 @@ class RedisQ:
     redis+cluster://host:port,host:port (see urls.py); None for $REDISQ_URL, then redis://127.0.0.1:6379/0. `lease`:
     seconds after which the jobs of a worker that is gone run again. `patience`: seconds for which a call is sent again
     while the server does not answer. `include`: names of modules with tasks of this app, which `load_app`, and so a
-    worker, imports once the app is there; so these modules can import the app.
-    `signing_keys`: of 32 bytes at least; jobs are signed with the first, and only those run that one of them has signed
-    (None: $REDISQ_SIGNING_KEYS, by commas; without any, nothing is signed or asked for).
-    InvalidURL, InvalidOption, InvalidName.
+    worker, imports once the app is there; so these modules can import the app. `middleware`: the first is the
+    outermost. `signing_keys`: of 32 bytes at least; jobs are signed with the first, and only those run that one of them
+    has signed (None: $REDISQ_SIGNING_KEYS, by commas; without any, nothing is signed or asked for). InvalidURL,
+    InvalidOption, InvalidName.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RedisQ:
         retention: Retention | None = None,
         include: Sequence[str] = (),
         signing_keys: Sequence[str | bytes] | None = None,
+        middleware: Sequence[Middleware] = (),
     ) -> None:
         if durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {durability!r}")
@@ -75,9 +77,17 @@ class RedisQ:
             raise InvalidOption(f"include: a list of modules' names, not {include!r:.200}")
         url = url or os.environ.get("REDISQ_URL") or DEFAULT_URL
         keys.check_name(namespace, "namespace")
-        signs = signer(namespace, signing_keys, os.environ.get("REDISQ_SIGNING_KEYS"))
+        self.middlewares = Middlewares(middleware)
         self.settings = Settings(
-            open_server(url), namespace, codec or JSON(), lease, patience, retention or Retention(), durability, signs
+            open_server(url),
+            namespace,
+            codec or JSON(),
+            lease,
+            patience,
+            retention or Retention(),
+            durability,
+            signer(namespace, signing_keys, os.environ.get("REDISQ_SIGNING_KEYS")),
+            observers=self.middlewares.observers,
         )
         self.include = tuple(include)
         self._tasks: dict[str, Task[Any, Any]] = {}
@@ -212,6 +222,7 @@ class RedisQ:
             retention=mine.retention,
             include=self.include,
             signing_keys=mine.signer.keys if mine.signer else (),
+            middleware=self.middlewares.all,
         )
         for task in self._tasks.values():
             other._tasks[task.name] = task.moved(other.queue)

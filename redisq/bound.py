@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import keys, pump
@@ -28,7 +28,7 @@ class BoundQueue:
 
     def options(self, **options: Any) -> BoundQueue:
         """With these options over the ones given before."""
-        return BoundQueue(self._settings, self._producer, self._options.with_(**options))
+        return type(self)(self._settings, self._producer, self._options.with_(**options))
 
     def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """See Queue.enqueue."""
@@ -36,7 +36,8 @@ class BoundQueue:
 
     def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """See Queue.enqueue_many."""
-        return list(self._producer.send_all(self._new(task, call) for call in calls))
+        new = (self._new(task, call) for call in calls)
+        return [job for batch in batches(new) for job in self.send(batch)]
 
     def enqueue_bulk(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
         """See Queue.enqueue_bulk."""
@@ -53,29 +54,33 @@ class BoundQueue:
 
     async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """See Queue.enqueue_async."""
-        return (await pump.send(self._settings, self._producer, [self._new(task, (args, kwargs))]))[0]
+        return (await self.send_async([self._new(task, (args, kwargs))]))[0]
 
     async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """See Queue.enqueue_many_async."""
         new = (self._new(task, call) for call in calls)
-        return await pump.send_all(self._settings, self._producer, new)
+        return [job for batch in batches(new) for job in await self.send_async(batch)]
 
     async def enqueue_bulk_async(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
         """See Queue.enqueue_bulk_async."""
         done = 0
         for batch in batches(self._new(task, call) for call in calls):
-            done += len(await pump.send(self._settings, self._producer, batch))
+            done += len(await self.send_async(batch))
             if progress is not None:
                 progress(done)
         return done
 
     async def put_async(self, payload: Any) -> Job:
         """See Queue.put_async."""
-        return (await pump.send(self._settings, self._producer, [self._payload(payload)]))[0]
+        return (await self.send_async([self._payload(payload)]))[0]
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         """See Producer.send."""
         return self._producer.send(jobs)
+
+    def send_async(self, jobs: Sequence[NewJob]) -> Awaitable[list[Job]]:
+        """See pump.send."""
+        return pump.send(self._settings, self._producer, jobs)
 
     def _payload(self, payload: Any) -> NewJob:
         new = NewJob.make("", self._settings.codec.encode(payload), self._options)

@@ -12,7 +12,7 @@ from . import retry
 from .codec import as_text
 from .errors import InvalidOption
 from .job import WIRE, fencing_token
-from .options import DEFAULTS, RunOptions
+from .options import DEFAULTS, RunOptions, read_headers
 from .settings import CRASH_LIMIT
 from .signing import Signer
 
@@ -94,6 +94,11 @@ class Claimed(msgspec.Struct, frozen=True):
     @property
     def token(self) -> int:
         return fencing_token(int(self.enqueued), self.delivery)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Texts by name that travel with the job."""
+        return read_headers(self.options)
 
     def run_options(self, defaults: RunOptions = DEFAULTS) -> RunOptions:
         """What the call asked for, over what its task does. Options that cannot be read count as not given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
+from functools import cached_property
 from typing import Any
 
 from . import keys
@@ -12,6 +13,7 @@ from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
 from .job import Job, as_hash
+from .observed import telling
 from .options import NO_OPTIONS
 from .producer import NewJob, described, spec
 from .queue import Queue
@@ -66,6 +68,11 @@ class CurrentJob:
     def token(self) -> int:
         return self._claimed.token
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Texts by name that its call, or a middleware, gave it to carry; the same in each attempt."""
+        return self._claimed.headers
+
     def set_progress(self, done: int, total: int) -> None:
         """Show how far the job has come. LeaseLost if it is no longer this worker's."""
         if not (isinstance(done, int) and isinstance(total, int) and done >= 0 and total >= 0):
@@ -107,6 +114,13 @@ class CurrentJob:
         new = NewJob.make(name, self._settings.codec.encode([args, kwargs]), options).under_policy(args, kwargs)
         if new.unique is not None:
             raise InvalidOption("unique: not of a call that is enqueued with another job's success")
+        observers = self._settings.observers
+        if observers is None:
+            return self._note(queue, new)
+        with telling(self._settings, observers, queue, [new]) as outgoing:
+            return outgoing.note([self._note(queue, new) for new in outgoing.jobs()])[0]
+
+    def _note(self, queue: str, new: NewJob) -> Job:
         self._count += 1
         self._bytes += len(new.body)
         if self._count > MOST_FOLLOW_UPS or self._bytes > MOST_BYTES:

@@ -7,7 +7,7 @@ Fields of the hash (short, since every waiting job has them):
 v      version of the wire                                 d      number of its last delivery
 t      task; empty for a payload without one               a      failed attempts
 b      arguments or payload, JSON; empty once succeeded    u      times postponed
-o      run options that the call gave, JSON                k      crashes blamed on it
+o      run options and headers that the call gave, JSON    k      crashes blamed on it
 e      enqueued, ms                                        q      times it was a suspect
 f      feed to be told of its end                          m      1: asked to stop
 i      nonce of the call, if the caller made the id        l      worker:delivery that put it back last
@@ -38,7 +38,7 @@ from .codec import Codec, as_text
 from .errors import JobCancelled, JobFailed
 from .ids import nonce
 from .logline import LogEntry
-from .options import NO_OPTIONS, CallOptions
+from .options import NO_OPTIONS, CallOptions, read_headers
 from .times import as_datetime, moment, until
 
 #: The version of the wire that this code writes, and the newest that it reads.
@@ -159,6 +159,11 @@ class Job:
         done, slash, total = self._fields.get(b"p", b"").partition(b"/")
         return {"done": _number(done), "total": _number(total)} if slash else None
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Texts by name that its call, or a middleware, gave it to carry."""
+        return read_headers(self._fields.get(b"o"))
+
     @property
     def token(self) -> int:
         """The fencing token of its last delivery."""
@@ -268,6 +273,8 @@ def encode(
     if hooks:
         fields += b"j", hooks
     run = _options_encoder.encode(options.run)
+    if options.headers:
+        run = _options_encoder.encode(options.run.given() | {"headers": options.headers})
     if run != b"{}":
         fields += b"o", run
     if sign is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from .retry import check as check_backoff
 from .times import check_aware, is_seconds, moment
 
 DURABILITIES = (None, "fsync", "replica")
+#: The most bytes that the headers of a job may have, as JSON.
+MOST_HEADERS = 4096
 
 
 class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +63,7 @@ DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff
 class CallOptions(msgspec.Struct, frozen=True):
     """What one call asks for. `delay`: seconds until it may run, or `at`: an aware datetime. `feed`: who is told when
     it ends. `expires`: seconds from its enqueueing, or an aware datetime, after which it is not started any more.
+    `headers`: texts by name that travel with the job, 4 KiB at most.
 
     `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions; `policy`: see Policy.
     """
@@ -72,6 +76,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     durability: str | msgspec.UnsetType | None = msgspec.UNSET
     run: RunOptions = RunOptions()
     policy: Policy | None = None
+    headers: dict[str, str] | None = None
 
     def with_(self, **changes: Any) -> CallOptions:
         """A copy with other values, which are checked: InvalidOption, InvalidName."""
@@ -90,6 +95,8 @@ class CallOptions(msgspec.Struct, frozen=True):
             check_job_id(options.job_id)
         if options.feed is not None:
             check_name(options.feed, "feed")
+        if "headers" in changes:
+            options = msgspec.structs.replace(options, headers=check_headers(options.headers) or None)
         if options.durability is not msgspec.UNSET and options.durability not in DURABILITIES:
             raise InvalidOption(f"durability: {', '.join(map(repr, DURABILITIES))}, not {options.durability!r}")
         return options
@@ -116,6 +123,36 @@ class CallOptions(msgspec.Struct, frozen=True):
 _OF_A_CALL = frozenset(CallOptions.__struct_fields__) - {"run", "policy"}
 #: Of a call that asks for nothing.
 NO_OPTIONS = CallOptions()
+
+
+class _Headers(msgspec.Struct):
+    headers: dict[str, str] = {}
+
+
+_headers_decoder = msgspec.json.Decoder(_Headers)
+
+
+def check_headers(headers: Any) -> dict[str, str]:
+    """A copy, if they can be a job's headers; InvalidOption otherwise. None are none."""
+    headers = {} if headers is None else headers
+    if not isinstance(headers, Mapping) or not all(isinstance(text, str) for item in headers.items() for text in item):
+        raise InvalidOption(f"headers: texts by name, not {headers!r:.200}")
+    copy: dict[str, str] = dict(headers)
+    try:
+        size = len(msgspec.json.encode(copy)) if copy else 0
+    except ValueError as error:
+        raise InvalidOption(f"headers: text that can be written: {error}") from None
+    if size > MOST_HEADERS:
+        raise InvalidOption(f"headers: {MOST_HEADERS} bytes as JSON at most, not {size}")
+    return copy
+
+
+def read_headers(data: bytes | None) -> dict[str, str]:
+    """Of a record's field `o`; none if they cannot be read."""
+    try:
+        return _headers_decoder.decode(data).headers if data else {}
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _one_begin(changes: dict[str, Any]) -> dict[str, Any]:

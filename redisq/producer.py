@@ -95,7 +95,7 @@ class Producer:
 
     def __init__(self, settings: Settings, queue: str, base: str, home: Home) -> None:
         self._settings = settings
-        self._queue = queue
+        self.queue = queue
         self._base = base
         self._home = home
 
@@ -103,11 +103,6 @@ class Producer:
     def route(self) -> Route:
         """To where the queue is."""
         return self._settings.server.shard(self._base)
-
-    def send_all(self, jobs: Iterable[NewJob]) -> Iterator[Job]:
-        """Enqueue in batches, each acknowledged before its jobs are answered, in order."""
-        for batch in batches(jobs):
-            yield from self.send(batch)
 
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         """Enqueue in one round trip.
@@ -146,7 +141,7 @@ class Producer:
         if signer is None:
             fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
         else:
-            fields = [described(signer, self._queue, job) for job in jobs]
+            fields = [described(signer, self.queue, job) for job in jobs]
         announce = [self._announcement] if self._is_to_announce() and not self._is_elsewhere() else []
         calls = self._calls(jobs, fields, "1" if durable else "0")
         return Prepared(jobs, fields, [*announce, *calls], len(announce))
@@ -158,7 +153,7 @@ class Producer:
         if isinstance(outcome, Exception):
             raise outcome
         if prepared.announcing and not isinstance(outcome[0], redis.ResponseError):
-            self._settings.announced[self._queue] = time.monotonic()
+            self._settings.announced[self.queue] = time.monotonic()
         answers = _answers(prepared.jobs, outcome[prepared.announcing : len(prepared.commands)])
         return [self._job(*row) for row in zip(prepared.jobs, prepared.fields, answers, strict=True)]
 
@@ -188,18 +183,18 @@ class Producer:
         return self._is_to_announce() and self._is_elsewhere()
 
     def _is_to_announce(self) -> bool:
-        return time.monotonic() - self._settings.announced.get(self._queue, -ANNOUNCE_EVERY) >= ANNOUNCE_EVERY
+        return time.monotonic() - self._settings.announced.get(self.queue, -ANNOUNCE_EVERY) >= ANNOUNCE_EVERY
 
     def _is_elsewhere(self) -> bool:
         return self.route is not self._settings.server
 
     @property
     def _announcement(self) -> Command:
-        return ("SADD", keys.queues(self._settings.namespace), self._queue)
+        return ("SADD", keys.queues(self._settings.namespace), self.queue)
 
     def _announce_elsewhere(self) -> None:
         """That this is away must not keep jobs out of the queue."""
-        self._settings.announced[self._queue] = now = time.monotonic()
+        self._settings.announced[self.queue] = now = time.monotonic()
         elsewhere = self._settings.server.shard(self._announcement[1])
         try:
             elsewhere.probe()
@@ -207,7 +202,7 @@ class Producer:
         except (*LOST, ServerUnavailable) as error:
             told = error
         if isinstance(told, Exception):
-            self._settings.announced[self._queue] = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
+            self._settings.announced[self.queue] = now - ANNOUNCE_EVERY + ANNOUNCE_AGAIN
 
     def _job(self, job: NewJob, sent: list[bytes], answer: Any) -> Job | RedisQError:
         """The job that was made, or the one that was there. Seen after a lost reply, it is the one that was made."""
@@ -231,7 +226,7 @@ class Producer:
             fields = as_hash(answer)
             ours = job.options.job_id is None or fields.get(b"i") == sent[-1]  # by the nonce of this call
             created = ours and local_id == job.local_id
-        return Job(self._home, self._queue, local_id, fields, self._settings.codec, created)
+        return Job(self._home, self.queue, local_id, fields, self._settings.codec, created)
 
 
 def _answers(jobs: Sequence[NewJob], replies: Sequence[Any]) -> Iterator[Any]:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from .errors import EnqueueUnknown, NotDurable, RedisQError, ServerUnavailable
 from .job import Job
 from .line import Line, Outcome, in_thread
 from .loops import Loop
-from .producer import BATCH, BATCH_BYTES, NewJob, Prepared, Producer, batches
+from .producer import BATCH, BATCH_BYTES, NewJob, Prepared, Producer
 from .settings import Settings
 
 
@@ -133,8 +133,3 @@ def send(settings: Settings, producer: Producer, jobs: Sequence[NewJob]) -> Awai
 
 async def _eagerly(answered: Awaitable[list[Job]], eager: Callable[[list[Job]], list[Job]]) -> list[Job]:
     return eager(await answered)
-
-
-async def send_all(settings: Settings, producer: Producer, jobs: Iterable[NewJob]) -> list[Job]:
-    """As Producer.send_all."""
-    return [job for batch in batches(jobs) for job in await send(settings, producer, batch)]

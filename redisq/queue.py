@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from itertools import islice
@@ -24,6 +24,7 @@ from .job import STATUSES, UNFINISHED, Job, as_hash
 from .logline import LogEntry
 from .logline import read as read_log
 from .loops import Loops
+from .observed import ObservedQueue
 from .options import NO_OPTIONS, CallOptions
 from .policy import limits_of
 from .producer import Producer
@@ -53,6 +54,7 @@ class Queue:
         self.base = keys.queue_base(settings.namespace, name)
         self._settings = settings
         self._producer = Producer(settings, name, self.base, self)
+        self._kind = BoundQueue if settings.observers is None else ObservedQueue
         self._bound = self.bound(NO_OPTIONS)
 
     def __repr__(self) -> str:
@@ -65,7 +67,7 @@ class Queue:
         return self.bound(NO_OPTIONS.with_(**options))
 
     def bound(self, options: CallOptions) -> BoundQueue:
-        return BoundQueue(self._settings, self._producer, options)
+        return self._kind(self._settings, self._producer, options)
 
     def enqueue(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a call of a task by its name; the server has it when this returns."""
@@ -235,8 +237,8 @@ class Queue:
     def resume(self) -> None:
         self._run(PAUSE, "0")
 
-    def read(self, claimed: Claimed) -> Job:
-        """The job that was claimed, as it is while it runs."""
+    def read(self, claimed: Claimed, changes: Mapping[bytes, bytes] = {}) -> Job:
+        """The job that was claimed, as it is while it runs; or with these fields, after it."""
         c = claimed
         known = {
             "v": c.version,
@@ -248,7 +250,7 @@ class Queue:
             "f": c.feed,
         }
         fields = {name.encode(): value for name, value in known.items() if value is not None}
-        fields |= {b"s": b"r", b"d": b"%d" % c.delivery}
+        fields |= {b"s": b"r", b"d": b"%d" % c.delivery, **changes}
         return Job(self, self.name, c.id.decode(), fields, self._settings.codec)
 
     # Within

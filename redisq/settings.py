@@ -9,6 +9,7 @@ import msgspec
 
 from .codec import Codec
 from .connection import Server
+from .enqueueing import Observers
 from .loops import Loops
 from .scribe import Scribe
 from .signing import Signer
@@ -46,7 +47,8 @@ class Settings(msgspec.Struct, eq=False):
     """One app's server and settings. `lease` and `patience` are seconds.
 
     All that comes from an app has these, so `move_to` moves all of it. `announced`: when a queue's name was last
-    written to the set of all queues; `eager`: what is done with jobs as soon as they are enqueued, see testing/.
+    written to the set of all queues; `eager`: what is done with jobs as soon as they are enqueued, see testing/;
+    `observers`: who is told of what is enqueued, None if nobody is.
     """
 
     server: Server
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, eq=False):
     scribe: Scribe = msgspec.field(default_factory=Scribe)
     announced: dict[str, float] = msgspec.field(default_factory=dict)
     eager: Callable[[list[Any]], list[Any]] | None = None
+    observers: Observers | None = None
 
     def move_to(self, server: Server) -> None:
         """Use this one from now on. What stands on the one before is to be closed first."""

@@ -16,11 +16,12 @@ _OURS = ("redisq", "asyncio")
 
 
 def describe(error: BaseException | str) -> str:
-    """An error as one text, also one that cannot say what it is."""
+    """An error and its notes as one text, also one that cannot say what it is."""
     if isinstance(error, str):
         return error
     try:
-        return f"{type(error).__name__}: {error}".rstrip(": ")
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        return f"{type(error).__name__}: {error}".rstrip(": ") + notes
     except Exception:
         return type(error).__name__
 

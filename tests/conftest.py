@@ -15,7 +15,7 @@ from tests.servers import KINDS, Server, chosen, version
 pytest_plugins = ["pytester"]
 
 #: Folders of tests that know a server only by way of the library: they are tried on the first that is chosen alone.
-ON_THE_FIRST = {"api", "commands", "faults", "system", "testing", "worker"}
+ON_THE_FIRST = {"api", "commands", "contrib", "faults", "system", "testing", "worker"}
 
 
 def pytest_configure() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -23,7 +23,6 @@ from ..errors import InvalidOption, UnknownTask
 from ..forward import drain
 from ..job import Job
 from ..options import RunOptions
-from ..task import Task
 from ..worker.runner import Runner
 from .connecting import Connection, connection_of
 
@@ -104,11 +103,11 @@ class _Runner(Runner):
         self.error = error
         return super().failed(job, error, options)
 
-    def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _await(self, func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not _in_a_loop():
-            return super()._await(task, args, kwargs)
+            return super()._await(func, args, kwargs)
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(copy_context().run, asyncio.run, task.func(*args, **kwargs)).result()
+            return thread.submit(copy_context().run, asyncio.run, func(*args, **kwargs)).result()
 
 
 class _Run:

@@ -19,6 +19,7 @@ from .batch import Batch
 from .board import Slot
 from .errands import Errands
 from .guard import ORPHANED, Guard
+from .outcomes import Outcomes
 from .pace import Pace
 from .runner import Runner
 from .signals import ignore
@@ -51,6 +52,7 @@ class Child:
         self._batch = Batch([])
         self._revoked = False
         self._runner = Runner(app, worker)
+        self._run = Outcomes(app).of_runs(self._runner.run)
         self._guard = Guard(self._settle_apart, self._parent)
         self._pace = Pace()
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -118,7 +120,7 @@ class Child:
             if self._slot.revoked() or self._stopping:  # after it was announced: see Supervisor._release
                 batch.put_back(job)
                 break
-            settlement = self._runner.run(job, options)
+            settlement = self._run(job, options)
             batch.add(settlement)
             count += 1
             if verbose:  # not at the default level: a line costs as much as a small job

@@ -27,6 +27,7 @@ from .guard import FIRST_LOOK, ORPHANED
 from .hands import Hands, Loop, Threads
 from .intake import Intake
 from .lanes import Lanes
+from .outcomes import Outcomes
 from .reach import Reach
 from .runner import Runner
 from .signals import ignore
@@ -73,8 +74,9 @@ class Crew:
         self._bell = Bell()
         self._intake = Intake(self._claimer, self._bell)
         self._runner = Runner(app, worker)
-        self._threads = Threads(threads, self._runner, self._done)
-        self._loop = Loop(concurrency, self._runner, self._done)
+        done = Outcomes(app).of_stints(self._done)
+        self._threads = Threads(threads, self._runner, done)
+        self._loop = Loop(concurrency, self._runner, done)
         self._lanes = list(slot.lanes)
         self._waiting: deque[Claimed] = deque()
         self._waiting_since = 0.0

@@ -96,9 +96,9 @@ class Threads(Hands):
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
                 return call
-            current, task = call
+            current, func = call
             enter(current)
-            result = task.func(*current.args, **current.kwargs)
+            result = func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
             return stint.stopped() if stint.asked else self._runner.failed(stint.job, error, stint.options)
         return self._runner.succeeded(stint.job, result, stint.options, current)
@@ -159,9 +159,9 @@ class Loop(Hands):
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
                 return call
-            current, task = call
+            current, func = call
             enter(current)
-            result = await task.func(*current.args, **current.kwargs)
+            result = await func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
             return stint.stopped() if stint.asked else self._runner.failed(stint.job, error, stint.options)
         return self._runner.succeeded(stint.job, result, stint.options, current)

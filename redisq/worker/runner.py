@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
@@ -44,9 +44,7 @@ class Runner:
         self._soft_limit = soft_limit or SoftLimit()
         self._awaits = False
         self._late = False
-        self._known: dict[bytes, tuple[Task[Any, Any], bool]] = {
-            name.encode(): (task, inspect.iscoroutinefunction(task.func)) for name, task in app.tasks.items()
-        }
+        self._known = {name.encode(): self._known_as(task) for name, task in app.tasks.items()}
 
     def options(self, job: Claimed) -> RunOptions:
         """How this job is to be run: what its call asked for, over what its task does."""
@@ -69,11 +67,11 @@ class Runner:
         except ValueError as error:
             return _unreadable(job, error)
         current = CurrentJob(self._app.settings, self._worker, job, args, kwargs)
-        task, is_async = known
+        _, is_async, func = known
         token = enter(current)
         try:
             self._begin(is_async, options)
-            result = self._await(task, args, kwargs) if is_async else task.func(*args, **kwargs)
+            result = self._await(func, args, kwargs) if is_async else func(*args, **kwargs)
             self._running = False
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
             self._running = False
@@ -92,15 +90,15 @@ class Runner:
         known = self._known.get(job.task or b"")
         return known is not None and known[1]
 
-    def prepare(self, job: Claimed) -> tuple[CurrentJob, Task[Any, Any]] | Settlement:
-        """What to call; or what becomes of a job that cannot be called."""
+    def prepare(self, job: Claimed) -> tuple[CurrentJob, Callable[..., Any]] | Settlement:
+        """What to call with its arguments; or what becomes of a job that cannot be called."""
         known = self._known.get(job.task or b"")
         if known is None or int(job.version) > WIRE or (job.marks and job.expired):
             return _unfit(job, self._signer)
         if self._signer is not None and not verdict.is_genuine(job, self._signer):
             return verdict.forged(job)
         try:
-            return CurrentJob(self._app.settings, self._worker, job, *self._arguments(job)), known[0]
+            return CurrentJob(self._app.settings, self._worker, job, *self._arguments(job)), known[2]
         except ValueError as error:
             return _unreadable(job, error)
 
@@ -142,6 +140,11 @@ class Runner:
         if self._loop is not None:
             self._loop.close()
 
+    def _known_as(self, task: Task[Any, Any]) -> tuple[Task[Any, Any], bool, Callable[..., Any]]:
+        """With whether it is to be awaited, and what is called."""
+        is_async = inspect.iscoroutinefunction(task.func)
+        return task, is_async, self._app.middlewares.around(task.func, is_async)
+
     def _arguments(self, job: Claimed) -> tuple[list[Any], dict[str, Any]]:
         call = self._codec.decode(job.body or b"")
         if isinstance(call, list) and len(call) == 2:
@@ -159,12 +162,12 @@ class Runner:
         if options.soft_timeout is not None:
             self.look_at_clock()  # a reminder may have come too early
 
-    def _await(self, task: Task[Any, Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _await(self, func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.Runner()
         try:
             # a copy for each: left alone, asyncio runs all of them in the first one's context
-            return self._loop.run(self._track(task.func(*args, **kwargs)), context=copy_context())
+            return self._loop.run(self._track(func(*args, **kwargs)), context=copy_context())
         finally:
             self._coroutine = None
 

@@ -153,7 +153,10 @@ class Supervisor:
         child = self._make_child(worker, slot)
         if self._signals.stops:  # the signal came before the child's own handler was in place
             child.stop()
-        return child.run()
+        try:
+            return child.run()
+        finally:
+            self._app.middlewares.close()
 
     def _make_child(self, worker: str, slot: Slot) -> Child | Crew:
         options = self._options

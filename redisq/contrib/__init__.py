@@ -1,0 +1,1 @@
+"""Middlewares that come along, each with an extra of its own: opentelemetry, prometheus."""
