@@ -129,7 +129,9 @@ def test_a_job_of_another_task_is_not_kept_waiting(
     assert sorted(calls()) == [["a"], ["b"]]
 
 
-def test_a_more_important_job_passes_and_the_call_goes_on_waiting_until_it_is_full(app: RedisQ, start: Start, calls: Calls) -> None:
+def test_a_more_important_job_passes_and_the_call_still_waits_until_it_is_full(
+    app: RedisQ, start: Start, calls: Calls
+) -> None:
     start(queues="high,default")
     first = send(app, "endless", "a")[0]
     wait_until(lambda: first.refresh().status == "running")
@@ -229,9 +231,7 @@ def test_a_call_that_takes_too_long_is_ended_and_each_has_failed_by_its_own_atte
     clean(redis_url)
 
 
-def test_a_cancelled_job_ends_with_its_batch_and_the_others_succeed(
-    app: RedisQ, start: Start, calls: Calls
-) -> None:
+def test_a_cancelled_job_ends_with_its_batch_and_the_others_succeed(app: RedisQ, start: Start, calls: Calls) -> None:
     start()
     jobs = send(app, "index", "a", "b:pause", "c")
     wait_until(calls)
