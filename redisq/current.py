@@ -128,7 +128,7 @@ def current_job() -> CurrentJob:
     """The job that this code runs in; NoCurrentJob outside of one. A task with `batch` is given its jobs instead."""
     job = _current.get()
     if job is None:
-        raise NoCurrentJob("not inside of a running job (a task with `batch` is given its jobs as its argument)")
+        raise NoCurrentJob("not inside of a running job")
     return job
 
 

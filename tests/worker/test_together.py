@@ -49,7 +49,7 @@ def short(settled: list[Settlement]) -> list[tuple[bytes, str, bytes | str]]:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_result_for_each_and_none_for_none(app: RedisQ, is_async: bool) -> None:
     def double(jobs: list[CurrentJob]) -> list[int]:
-        with pytest.raises(NoCurrentJob, match="is given its jobs"):
+        with pytest.raises(NoCurrentJob):
             current_job()
         return [2 * job.args[0] for job in jobs]
 
