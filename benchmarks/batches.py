@@ -10,9 +10,9 @@ from contextlib import closing
 from functools import partial
 
 from bench import Bench
+from rows import DATABASE, ROWS
 from runs import Figures, Run, options
 from servers import Server
-from tasks import DATABASE, ROWS
 from workers import Worker
 
 
@@ -24,7 +24,7 @@ def rows(database: str) -> int:
 def drain(bench: Bench, worker: Worker, database: str, task: str, jobs: int) -> Figures:
     before = rows(database)
     bench.queue.pause()
-    bench.app.tasks[task].options(queue=bench.queue.name).enqueue_many([((number,), {}) for number in range(jobs)])
+    bench.queue.enqueue_many(task, [((number,), {}) for number in range(jobs)])
     figures = bench.drain([worker], jobs).figures()
     assert rows(database) == before + jobs
     return figures
@@ -37,15 +37,15 @@ def main() -> int:
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("CREATE TABLE rows (number INTEGER)")
         bench = Bench(server)
-        with Worker(server.url, environment={DATABASE: database}) as worker:
+        with Worker(server.url, environment={DATABASE: database}, app="rows:app") as worker:
             turn = partial(drain, bench, worker, database)
-            turn("tasks.insert", 100)  # the worker starts
+            turn("rows.insert", 100)  # the worker starts
             run = Run(args, server.version)
             batches = f"batches of {ROWS}"
             run.take_turns(
                 {
-                    "one by one": partial(turn, "tasks.insert", args.jobs),
-                    batches: partial(turn, "tasks.insert_all", args.jobs),
+                    "one by one": partial(turn, "rows.insert", args.jobs),
+                    batches: partial(turn, "rows.insert_all", args.jobs),
                 }
             )
         bench.close()
