@@ -9,7 +9,7 @@ import time
 from types import FrameType
 
 from ..app import RedisQ
-from ..claimed import Claimed, Settlement, Source, released
+from ..claimed import Claimed, Settlement, Source
 from ..claimer import Interrupted, forget_logs, releasing, settling
 from ..connection import LONGEST_BLOCK
 from ..sharded import make_claimer
@@ -72,7 +72,7 @@ class Child:
                 if not jobs and self._burst and not self._claimer.away and not self._errands.waits("pending"):
                     return DONE
                 settled = self._work(jobs)
-            self._exchange(settled + [released(job) for job in self._gathering.carried], 0, 0.0)
+            self._exchange(settled, 0, 0.0)
             if self._errands.has_forwarded:
                 self._errands.forward()
         except Interrupted:

@@ -103,7 +103,7 @@ def test_each_job_of_a_call_is_a_job_of_its_own(app: RedisQ, start: Start, calls
 def test_a_call_waits_for_a_late_job_and_no_longer_than_its_linger(
     app: RedisQ, start: Start, calls: Calls, redis_url: str, kind: tuple[str, ...]
 ) -> None:
-    worker = start(*kind)
+    worker = start("--lease", "30", *kind)  # a short one would wake it
     wait_until(lambda: "worker.started" in worker.log)
     began = time.monotonic()
     first = send(app, "patient", "a")[0]
@@ -163,6 +163,17 @@ def test_a_stop_ends_the_wait_and_gives_back_what_waited(
     assert start("--burst").wait() == 0
     assert calls() == [["a", "b"]]
     clean(redis_url)
+
+
+def test_a_stop_gives_back_what_waits_before_its_neighbours_end(app: RedisQ, start: Start, calls: Calls) -> None:
+    worker = start("--threads", "2")
+    send(app, "index", "a:wait")
+    wait_until(calls)
+    job = send(app, "endless", "b")[0]
+    wait_until(lambda: job.refresh().status == "running")
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: job.refresh().status == "queued", timeout=5.0)
+    assert worker.process.poll() is None
 
 
 # What becomes of each
