@@ -110,9 +110,9 @@ def test_a_call_waits_for_a_late_job_and_no_longer_than_its_linger(
     wait_until(lambda: first.refresh().status == "running")
     assert not calls()
     second = send(app, "patient", "b")[0]
-    first.wait(5.0)
-    second.wait(5.0)
-    assert 0.65 < time.monotonic() - began < 1.5
+    first.wait(20.0)
+    second.wait(20.0)
+    assert 0.65 < time.monotonic() - began < 1.9
     assert calls() == [["a", "b"]]
     clean(redis_url)
 
@@ -124,8 +124,8 @@ def test_a_job_of_another_task_is_not_kept_waiting(
     start(*kind)
     first = send(app, "endless", "a")[0]
     wait_until(lambda: first.refresh().status == "running")
-    send(app, "one", "b")[0].wait(5.0)
-    first.wait(5.0)
+    send(app, "one", "b")[0].wait(20.0)
+    first.wait(20.0)
     assert sorted(calls()) == [["a"], ["b"]]
 
 
@@ -135,15 +135,15 @@ def test_a_more_important_job_passes_and_the_call_still_waits_until_it_is_full(
     start(queues="high,default")
     first = send(app, "endless", "a")[0]
     wait_until(lambda: first.refresh().status == "running")
-    app.queue("high").enqueue("one", "b").wait(5.0)
+    app.queue("high").enqueue("one", "b").wait(20.0)
     assert calls() == [["b"]]
-    send(app, "endless", "c", "d", "e", "f")[0].wait(5.0)
+    send(app, "endless", "c", "d", "e", "f")[0].wait(20.0)
     assert calls() == [["b"], ["a", "c", "d", "e", "f"]]
 
 
 def test_a_burst_does_not_wait(app: RedisQ, start: Start, calls: Calls) -> None:
     send(app, "endless", "a", "b")
-    assert start("--burst", "--threads", "2").wait(10.0) == 0
+    assert start("--burst", "--threads", "2").wait(20.0) == 0
     assert calls() == [["a", "b"]]
 
 
@@ -156,8 +156,8 @@ def test_a_stop_ends_the_wait_and_gives_back_what_waited(
     wait_until(lambda: all(job.refresh().status == "running" for job in jobs))
     began = time.monotonic()
     worker.signal(signal.SIGTERM)
-    assert worker.wait(10.0) == 0
-    assert time.monotonic() - began < 2.0
+    assert worker.wait(20.0) == 0
+    assert time.monotonic() - began < 10.0
     assert not calls()
     assert [(job.refresh().status, job.refresh().attempt) for job in jobs] == [("queued", 1)] * 2
     assert start("--burst").wait() == 0
@@ -172,7 +172,7 @@ def test_a_stop_gives_back_what_waits_before_its_neighbours_end(app: RedisQ, sta
     job = send(app, "endless", "b")[0]
     wait_until(lambda: job.refresh().status == "running")
     worker.signal(signal.SIGTERM)
-    wait_until(lambda: job.refresh().status == "queued", timeout=5.0)
+    wait_until(lambda: job.refresh().status == "queued", timeout=20.0)
     assert worker.process.poll() is None
 
 
@@ -183,7 +183,7 @@ def test_one_that_fails_is_tried_again_alone(app: RedisQ, start: Start, calls: C
     jobs = send(app, "index", "a", "b:bad", "c")
     start()
     with pytest.raises(JobFailed, match="OSError: mine"):
-        jobs[1].wait(10.0)
+        jobs[1].wait(20.0)
     assert [jobs[n].wait(0.0) for n in (0, 2)] == ["a", "c"]
     assert calls() == [["a", "b", "c"], ["b"], ["b"]]
 
@@ -194,8 +194,8 @@ def test_what_is_raised_fails_all_and_the_last_attempt_is_each_ones_own(
     jobs = send(app, "index", "a", "b:raise", "c")
     start()
     with pytest.raises(JobFailed, match="ValueError: all of it"):
-        jobs[1].wait(10.0)
-    assert [jobs[n].wait(5.0) for n in (0, 2)] == ["a", "c"]
+        jobs[1].wait(20.0)
+    assert [jobs[n].wait(20.0) for n in (0, 2)] == ["a", "c"]
     assert calls()[:2] == [["a", "b", "c"]] * 2
     assert sorted(calls()[2:]) == [["a"], ["b"], ["c"]]
 
@@ -223,7 +223,7 @@ def test_a_worker_that_is_killed_has_all_of_the_batch_run_again(
     wait_until(calls)
     worker.everybody(signal.SIGKILL)
     start()
-    assert [job.wait(10.0) for job in jobs] == ["a", "b", "c"]
+    assert [job.wait(20.0) for job in jobs] == ["a", "b", "c"]
     assert [job.refresh().attempt for job in jobs] == [1] * 3
 
 
@@ -235,7 +235,7 @@ def test_a_call_that_takes_too_long_is_ended_and_each_has_failed_by_its_own_atte
     start(*kind)
     with pytest.raises(JobFailed, match="timeout: it ran longer than"):
         jobs[1].wait(20.0)
-    assert [jobs[n].wait(10.0) for n in (0, 2)] == ["a", "c"]
+    assert [jobs[n].wait(20.0) for n in (0, 2)] == ["a", "c"]
     assert calls()[0] == ["a", "b", "c"]
     assert sorted(calls()[1:]) == [["a"], ["b"], ["c"]]
     assert [job.refresh().attempt for job in jobs] == [2] * 3
@@ -243,19 +243,20 @@ def test_a_call_that_takes_too_long_is_ended_and_each_has_failed_by_its_own_atte
 
 
 def test_a_cancelled_job_ends_with_its_batch_and_the_others_succeed(app: RedisQ, start: Start, calls: Calls) -> None:
-    start()
+    worker = start()
     jobs = send(app, "index", "a", "b:pause", "c")
     wait_until(calls)
     jobs[2].cancel()
     with pytest.raises(JobCancelled):
-        jobs[2].wait(5.0)
-    assert [jobs[n].wait(5.0) for n in (0, 1)] == ["a", "b"]
+        jobs[2].wait(20.0)
+    assert [jobs[n].wait(20.0) for n in (0, 1)] == ["a", "b"]
     assert calls() == [["a", "b", "c"]]
     alone = send(app, "index", "d:wait")[0]
     wait_until(lambda: len(calls()) == 2)
     alone.cancel()
     with pytest.raises(JobCancelled):
-        alone.wait(3.0)
+        alone.wait(20.0)
+    assert "unstoppable" not in worker.log
 
 
 def test_what_waits_behind_a_long_batch_is_for_other_workers(app: RedisQ, start: Start, calls: Calls) -> None:
@@ -264,4 +265,4 @@ def test_what_waits_behind_a_long_batch_is_for_other_workers(app: RedisQ, start:
     start()
     wait_until(calls)
     start()
-    assert [job.wait(5.0) for job in behind] == names(3)
+    assert [job.wait(20.0) for job in behind] == names(3)
