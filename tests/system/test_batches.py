@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from redisq import Job, JobCancelled, JobFailed, RedisQ
-from tests.system.workers import Start, clean
+from tests.system.workers import LEASE, Start, clean
 from tests.waiting import wait_until
 
 Calls = Callable[..., list[list[str]]]
@@ -23,7 +23,8 @@ KINDS = [(), ("--threads", "2", "--concurrency", "6")]
 
 @pytest.fixture
 def start(start: Start) -> Start:
-    return partial(start, app="tests.system.batching:app")
+    """With the usual lease: a short one, lost on a busy machine, has jobs run again."""
+    return partial(start, "--lease", "30", app="tests.system.batching:app")
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_each_job_of_a_call_is_a_job_of_its_own(app: RedisQ, start: Start, calls
 def test_a_call_waits_for_a_late_job_and_no_longer_than_its_linger(
     app: RedisQ, start: Start, calls: Calls, redis_url: str, kind: tuple[str, ...]
 ) -> None:
-    worker = start("--lease", "30", *kind)  # a short one would wake it
+    worker = start(*kind)
     wait_until(lambda: "worker.started" in worker.log)
     began = time.monotonic()
     first = send(app, "patient", "a")[0]
@@ -218,11 +219,12 @@ def test_who_kills_the_worker_is_found_among_its_batch(
 def test_a_worker_that_is_killed_has_all_of_the_batch_run_again(
     app: RedisQ, start: Start, calls: Calls, client: redis.Redis
 ) -> None:
-    worker = start()
+    short = ("--lease", str(LEASE))
+    worker = start(*short)
     jobs = send(app, "index", "a", "b:pause", "c")
     wait_until(calls)
     worker.everybody(signal.SIGKILL)
-    start()
+    start(*short)
     assert [job.wait(20.0) for job in jobs] == ["a", "b", "c"]
     assert [job.refresh().attempt for job in jobs] == [1] * 3
 
