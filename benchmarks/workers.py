@@ -33,9 +33,14 @@ class Worker:
     """`redisq-worker` for these queues, as a context manager."""
 
     def __init__(
-        self, url: str, queues: str = "bench", processes: int = 1, environment: dict[str, str] | None = None
+        self,
+        url: str,
+        queues: str = "bench",
+        processes: int = 1,
+        environment: dict[str, str] | None = None,
+        app: str = "tasks:app",
     ) -> None:
-        command = [sys.executable, "-m", "redisq.cli", "--app", "tasks:app", "--url", url, "--queues", queues]
+        command = [sys.executable, "-m", "redisq.cli", "--app", app, "--url", url, "--queues", queues]
         command += ["--processes", str(processes), "--log-level", "warning"]
         path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path} | (environment or {}))

@@ -11,11 +11,13 @@ from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from . import keys
+from .batching import Batching
 from .codec import JSON, Codec
 from .connection import PATIENCE
 from .consumer import Consumers
 from .consuming import ClaimableQueue
 from .cron import CronEntry, Crons, Definition, Target, Timetable
+from .current import CurrentJob
 from .errors import InvalidOption, TaskNameTaken
 from .failing import Rules
 from .feed import Feed
@@ -108,18 +110,23 @@ class RedisQ:
     def task(self, name: Callable[P, R], /) -> Task[P, R]: ...
     @overload
     def task(
+        self, name: str | None = None, *, queue: str = "default", batch: int, linger: float = 0.0, **options: Any
+    ) -> Callable[[Callable[[list[CurrentJob]], R]], Task[..., R]]: ...
+    @overload
+    def task(
         self, name: str | None = None, *, queue: str = "default", **options: Any
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, name: Any = None, *, queue: str = "default", **options: Any) -> Any:
         """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0,
         result_ttl=3600.0)`. Only a task can have `retry_on`, `give_up_on` and a function as `backoff`: see failing.py.
-        `expires` is for calls that are made through it.
+        `expires` is for calls that are made through it. `batch=100, linger=0.05`: the function takes a list of up to so
+        many jobs, for which a worker waits so many seconds: see docs/guides/batches.rst.
 
         `name`: module.qualname when None, under the name by which a worker imports the module, also where it is run as
         a program. TaskNameTaken if another function has it, InvalidName, InvalidOption.
         """
         keys.check_name(queue)
-        rules = Rules.take_from(options)
+        rules, batching = Rules.take_from(options), Batching.take_from(options)
         policy = {name: options.pop(name) for name in tuple(options) if name in POLICY}
         calls = CallOptions(policy=Policy().with_(policy)) if policy else NO_OPTIONS
         if "expires" in options:
@@ -133,7 +140,7 @@ class RedisQ:
             full_name = name if isinstance(name, str) else f"{_module_name(func)}.{func.__qualname__}"
             if keys.check_task(full_name) in self._tasks:
                 raise TaskNameTaken(f"a task {full_name!r} is registered already")
-            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue, calls, rules)
+            task = self._tasks[full_name] = Task(func, full_name, queue, run, self.queue, calls, rules, batching)
             return task
 
         return register(name) if callable(name) else register

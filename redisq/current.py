@@ -139,7 +139,7 @@ class CurrentJob:
 
 
 def current_job() -> CurrentJob:
-    """The job that this code runs in; NoCurrentJob outside of one."""
+    """The job that this code runs in; NoCurrentJob outside of one. A task with `batch` is given its jobs instead."""
     job = _current.get()
     if job is None:
         raise NoCurrentJob("not inside of a running job")

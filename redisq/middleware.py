@@ -50,6 +50,10 @@ class Middleware:
         """As `around_run`, of an async task: in the job's coroutine. If it is not overridden, `around_run` is used."""
         return _awaitable(self.around_run(job))
 
+    def around_batch(self, jobs: Sequence[CurrentJob]) -> AbstractContextManager[Any]:
+        """As `around_run`, around the one call of a task with `batch`, which runs all of these; of an async one too."""
+        return nullcontext()
+
     def after_run(self, job: Job, outcome: str, seconds: float) -> None:
         """A worker is done with the job. `outcome`: succeeded, retried (it failed, and attempts are left), dead,
         cancelled, or postponed, where its task is not known. `job` is as it will be when the server has that, with its
@@ -70,6 +74,7 @@ class Middlewares:
         self.all = tuple(middlewares)
         self._around = self._with("around_run")
         self._around_async = self._with("around_run", "around_run_async")
+        self._around_batch = self._with("around_batch")
         self._after = self._with("after_run")[::-1]
 
     @property
@@ -88,6 +93,12 @@ class Middlewares:
         if is_async:
             return _around_async(self._around_async, func) if self._around_async else func
         return _around(self._around, func) if self._around else func
+
+    def around_batch(self, func: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+        """The same, of a function that is called with several jobs."""
+        if not self._around_batch:
+            return func
+        return _around_batch_async(self._around_batch, func) if is_async else _around_batch(self._around_batch, func)
 
     def after(self, job: Job, outcome: str, seconds: float) -> None:
         for one in self._after:
@@ -132,6 +143,32 @@ def _around_async(middlewares: Sequence[Middleware], func: Callable[..., Any]) -
             return await func(*args, **kwargs)
 
     return call
+
+
+def _around_batch(middlewares: Sequence[Middleware], func: Callable[..., Any]) -> Callable[..., Any]:
+    def call(jobs: list[CurrentJob]) -> Any:
+        with _batch(middlewares, jobs):
+            return func(jobs)
+
+    return call
+
+
+def _around_batch_async(middlewares: Sequence[Middleware], func: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(jobs: list[CurrentJob]) -> Any:
+        with _batch(middlewares, jobs):
+            return await func(jobs)
+
+    return call
+
+
+@contextmanager
+def _batch(middlewares: Sequence[Middleware], jobs: Sequence[CurrentJob]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in middlewares:
+            with _naming(one):
+                manager = one.around_batch(jobs)
+            stack.enter_context(_Run(one, manager))
+        yield
 
 
 class _Run:

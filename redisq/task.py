@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from .batching import Batching
 from .bound import BoundQueue, Call, Progress
 from .failing import NO_RULES, Rules
 from .job import Job
@@ -17,7 +18,9 @@ R = TypeVar("R")
 
 
 class Task(Generic[P, R]):
-    """A function under a name. It stays callable as it was; `enqueue` has a worker call it."""
+    """A function under a name. It stays callable as it was; `enqueue` has a worker call it, one made with `batch` once
+    for several jobs.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,13 @@ class Task(Generic[P, R]):
         queues: Callable[[str], Queue],
         calls: CallOptions = NO_OPTIONS,
         rules: Rules = NO_RULES,
+        batching: Batching | None = None,
     ) -> None:
         self.func = func
         self.name = name
         self.queue = queue
         self.rules = rules
+        self.batching = batching
         self.run_options = rules.over(run.over(DEFAULTS).check())
         self._queues = queues
         self._calls = calls
@@ -46,7 +51,7 @@ class Task(Generic[P, R]):
 
     def moved(self, queues: Callable[[str], Queue]) -> Task[P, R]:
         """The same task in another app."""
-        return Task(self.func, self.name, self.queue, self.run_options, queues, self._calls, self.rules)
+        return Task(self.func, self.name, self.queue, self.run_options, queues, self._calls, self.rules, self.batching)
 
     def options(self, queue: str | None = None, **options: Any) -> BoundTask:
         """The task, for calls with these options: queue, those of CallOptions, RunOptions and Policy."""

@@ -7,7 +7,7 @@ context is written down (W3C's `traceparent`, unless said otherwise), is as the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,15 +62,19 @@ class OpenTelemetry(Middleware):
         attributes = _attributes("process", "process", job.queue, job.id, job.task)
         attributes["redisq.attempt"] = job.attempt
         span = self._tracer.start_span(f"process {job.queue}", sent, SpanKind.CONSUMER, attributes, _origin(sent))
-        token = context.attach(trace.set_span_in_context(span, sent))
-        try:
+        with _in(span, sent):
             yield
-        except BaseException as error:
-            _record(span, error)
-            raise
-        finally:
-            context.detach(token)
-            span.end()
+
+    @contextmanager
+    def around_batch(self, jobs: Sequence[CurrentJob]) -> Iterator[None]:
+        """One span for the call, linked to what each job was enqueued in."""
+        queue = jobs[0].queue
+        attributes = _attributes("process", "process", queue, None, jobs[0].task)
+        attributes["messaging.batch.message_count"] = len(jobs)
+        links = [link for job in jobs for link in _origin(propagate.extract(job.headers, Context()))]
+        span = self._tracer.start_span(f"process {queue}", Context(), SpanKind.CONSUMER, attributes, links)
+        with _in(span, Context()):
+            yield
 
     def close(self) -> None:
         provider = self._provider or trace.get_tracer_provider()
@@ -79,13 +83,27 @@ class OpenTelemetry(Middleware):
             flush(FLUSH_MS)
 
 
-def _attributes(name: str, kind: str, queue: str, job_id: str, task: str | None) -> dict[str, Any]:
+@contextmanager
+def _in(span: Span, parent: Context) -> Iterator[None]:
+    """The span is the current one in the block, and ends with it."""
+    token = context.attach(trace.set_span_in_context(span, parent))
+    try:
+        yield
+    except BaseException as error:
+        _record(span, error)
+        raise
+    finally:
+        context.detach(token)
+        span.end()
+
+
+def _attributes(name: str, kind: str, queue: str, job_id: str | None, task: str | None) -> dict[str, Any]:
     return {
         "messaging.system": "redisq",
         "messaging.operation.name": name,
         "messaging.operation.type": kind,
         "messaging.destination.name": queue,
-        "messaging.message.id": job_id,
+        **({"messaging.message.id": job_id} if job_id else {}),
         **({"redisq.task": task} if task else {}),
     }
 

@@ -18,12 +18,14 @@ from ..app import RedisQ
 from ..claimed import Claimed, Settlement, Source
 from ..claimer import keeping
 from ..consumer import Open
+from ..current import CurrentJob
 from ..endpoint import Command
 from ..errors import InvalidOption, UnknownTask
 from ..forward import drain
 from ..job import Job
 from ..options import RunOptions
 from ..worker.runner import Runner
+from ..worker.together import Together
 from .connecting import Connection, connection_of
 
 #: Runs after which it is taken for granted that there is no end to it.
@@ -47,7 +49,8 @@ def run_all(
     exception of the first job that fails for good is raised; the rest is left. UnknownTask for a job whose task the app
     does not have; InvalidOption if the app is not connected; AssertionError after `at_most` runs.
 
-    Time limits are not enforced. In a running event loop, coroutines run in another thread while the loop waits.
+    A task with `batch` gets them one by one, too. Time limits are not enforced. In a running event loop, coroutines run
+    in another thread while the loop waits.
     """
     if until is not None and (not isinstance(until, datetime) or until.tzinfo is None):
         raise InvalidOption(f"until: an aware datetime, not {until!r:.200}")
@@ -92,16 +95,26 @@ class _Runner(Runner):
     def __init__(self, app: RedisQ) -> None:
         super().__init__(app, "")
         self.error: BaseException | None = None
+        self._batchings = self.batchings()
 
     def run_for(self, worker: str, job: Claimed) -> Settlement:
         """See Runner.run. `error` is what was raised, if something was."""
         self._worker, self.error = worker, None
+        if job.task in self._batchings:
+            return Together(self, [job]).run()[0]
         # a soft limit would signal this process, which is not a worker's
         return self.run(job, msgspec.structs.replace(self.options(job), soft_timeout=None))
 
     def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
         self.error = error
         return super().failed(job, error, options)
+
+    def call(self, func: Callable[..., Any], calls: list[CurrentJob], options: RunOptions) -> Any:
+        try:
+            return super().call(func, calls, msgspec.structs.replace(options, soft_timeout=None))
+        except BaseException as error:
+            self.error = error
+            raise
 
     def _await(self, func: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         if not _in_a_loop():

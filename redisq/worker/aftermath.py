@@ -36,12 +36,13 @@ class Aftermath:
         self._away = away
         self._left: list[tuple[float, list[Command]]] = []
 
-    def give_back(self, worker: str, crashed: Sequence[str] = (), late: Running | None = None) -> None:
-        """A child has ended: its jobs run again. `crashed`: the full ids of the jobs of which one has crashed it;
-        `late`: the job that it was killed for, an attempt that has failed.
+    def give_back(self, worker: str, crashed: Sequence[Running] = (), late: Running | None = None) -> None:
+        """A child has ended: its jobs run again. `crashed`: what ran, of which one job has crashed it; `late`: what it
+        was killed for, an attempt that has failed.
         """
         settle = self._settling_late(worker, late) if late else []
-        blamed, suspects = (crashed[0], ()) if len(crashed) == 1 else ("", crashed)
+        ids = [running.job_id for running in crashed]
+        blamed, suspects = (ids[0], []) if sum(running.jobs for running in crashed) == 1 else ("", ids)
         self._add([*settle, *giving_back(self._settings, self._sources, worker, blamed, suspects)])
 
     def release(self, worker: str, running: Running) -> None:
@@ -64,20 +65,27 @@ class Aftermath:
         self._left.append((time.monotonic(), commands))
 
     def _settling_late(self, worker: str, running: Running) -> list[Command]:
-        job = self._look_up(running.job_id)
-        if job is None:
-            return []
-        task = self._app.tasks.get(job.task_name)
-        options = job.run_options(task.run_options) if task else job.run_options()
-        return settling(self._settings, worker, [verdict.late(job, running.limit, options)])
+        settlements = []
+        for job in self._look_up(worker, running):
+            task = self._app.tasks.get(job.task_name)
+            options = job.run_options(task.run_options) if task else job.run_options()
+            settlements.append(verdict.late(job, running.limit, options))
+        return settling(self._settings, worker, settlements)
 
-    def _look_up(self, full_id: str) -> Claimed | None:
-        name, local_id = keys.FullId.parse(full_id)
+    def _look_up(self, worker: str, running: Running) -> list[Claimed]:
+        """The jobs of what ran, as far as they are there."""
+        name, local_id = keys.FullId.parse(running.job_id)
         source = next(source for source in self._sources if source.name == name)
         fields = ("d", "v", "t", "b", "o", "e", "a", "u", "f")
         try:
-            row = self._call([("HMGET", f"{source.base}{keys.NAMES['job']}{local_id}", *fields)])[0]
+            ids = [local_id.encode()]
+            if running.jobs > 1:  # side by side in the list, the last on the left
+                held = self._call([("LRANGE", f"{source.base}{keys.NAMES['claimed']}{worker}", 0, -1)])[0]
+                last = held.index(ids[0]) if ids[0] in held else len(held)
+                ids = held[last : last + running.jobs]
+            key = source.base.encode() + keys.NAMES["job"].encode()
+            rows = self._call([("HMGET", key + id_, *fields) for id_ in ids])
         except RedisQError as error:
             self._away(error)
-            return None
-        return Claimed(source, local_id.encode(), int(row[0]), *row[1:]) if row[0] else None
+            return []
+        return [Claimed(source, id_, int(row[0]), *row[1:]) for id_, row in zip(ids, rows, strict=True) if row[0]]

@@ -28,15 +28,18 @@ class Ahead:
         return self._single is not None and len(self._single.posted) > 0
 
     def exchange(
-        self, settlements: Sequence[Settlement], budget: int, block: float, shed: bool
+        self, settlements: Sequence[Settlement], budget: int, block: float, shed: bool, further: bool = True
     ) -> tuple[list[bytes], list[Claimed]]:
-        """See Claimer.exchange. `shed`: what was claimed ahead is not to be run here, but given back."""
+        """See Claimer.exchange. `shed`: what was claimed ahead is not to be run here, but given back. `further`: False
+        to claim nothing ahead from now on.
+        """
         if self._single is None:
             return self._claimer.exchange(settlements, budget, block)
         answers: list[bytes] = []
         jobs: list[Claimed] = []
         left, asked = list(settlements), budget
-        if self._single.posted and not shed:
+        self._full = self._full and further
+        if self._single.posted and not shed and (left or self._full):
             self._single.post(left, budget if self._full and budget > 1 else None)
             left = []
         while self._single.posted and (shed or not jobs):
@@ -50,7 +53,7 @@ class Ahead:
             said, jobs = self._single.exchange(left, budget, block)
             kept = sum(settlement.way != "l" for settlement in left)  # the others may have been given back before
             answers += said[:kept]
-        self._full = 1 < asked <= len(jobs)
+        self._full = further and 1 < asked <= len(jobs)
         if self._full and not self._single.posted:
             self._single.post([], budget)
         return answers, jobs

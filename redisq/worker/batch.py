@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..claimed import Claimed, Settlement, released
+
+
+def take_along(waiting: deque[Claimed], fits: Callable[[Claimed], bool], most: int) -> tuple[list[Claimed], bool]:
+    """Taken from the left: up to so many that fit; and whether others are behind them."""
+    taken: list[Claimed] = []
+    while waiting and len(taken) < most and fits(waiting[0]):
+        taken.append(waiting.popleft())
+    return taken, bool(waiting)
 
 
 class Batch:
@@ -28,15 +36,36 @@ class Batch:
             self._running = self._waiting.popleft() if self._waiting else None
             return self._running
 
-    def put_back(self, job: Claimed) -> None:
-        """This job was taken, but not begun."""
+    def take_along(self, fits: Callable[[Claimed], bool], most: int) -> tuple[list[Claimed], bool]:
+        """Up to so many of those that wait next and fit to the job that was taken last, to run with it as one; and
+        whether others wait behind them.
+        """
         with self._lock:
-            self._waiting.appendleft(job)
+            taken, behind = take_along(self._waiting, fits, most)
+            if taken:
+                self._running = taken[-1]  # what was claimed behind the last has not begun
+            return taken, behind
+
+    def set_aside(self) -> None:
+        """What was taken is not begun, and the business of whoever took it."""
+        with self._lock:
+            self._running = None
+
+    def put_back(self, *jobs: Claimed) -> None:
+        """These were taken, but not begun."""
+        with self._lock:
+            self._waiting.extendleft(reversed(jobs))
             self._running = None
 
     def add(self, settlement: Settlement) -> None:
         with self._lock:
             self._settled.append(settlement)
+            self._running = None
+
+    def add_all(self, settlements: Sequence[Settlement]) -> None:
+        """As `add`, of those that ran as one."""
+        with self._lock:
+            self._settled += settlements
             self._running = None
 
     def take(self) -> list[Settlement]:

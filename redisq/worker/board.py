@@ -11,8 +11,8 @@ import struct
 import time
 from typing import NamedTuple
 
-#: number, started, limit, length of the id, id (64 + 1 + 128 bytes at most)
-_RECORD = struct.Struct("=QddH194s")
+#: number, started, limit, jobs, length of the id, id (64 + 1 + 128 bytes at most)
+_RECORD = struct.Struct("=QddHH194s")
 #: Words of 8 bytes.
 _FLAG, _STOP, _BEAT, _SEQUENCE, _JOBS = range(5)
 _RECORD_AT = 40
@@ -23,12 +23,16 @@ _TRIES = 1000
 
 
 class Running(NamedTuple):
-    """A job that runs. `number` counts this child's jobs; `started` is on the monotonic clock, `limit` in seconds."""
+    """A job that runs. `number` counts this child's jobs; `started` is on the monotonic clock, `limit` in seconds.
+
+    `jobs`: how many this call runs; if there are several, `job_id` is that of the last.
+    """
 
     number: int
     started: float
     limit: float
     job_id: str
+    jobs: int = 1
 
     @property
     def over_limit(self) -> bool:
@@ -44,15 +48,15 @@ class Slot:
         self._times = memoryview(self._memory).cast("d")
         self._number = 0
 
-    def start(self, job_id: bytes, limit: float) -> None:
-        """The child is about to run this job."""
+    def start(self, job_id: bytes, limit: float, jobs: int = 1) -> None:
+        """The child is about to run this job; or so many, of which this is the last, in one call."""
         self._number += 1
-        self._write(limit, job_id)
+        self._write(limit, job_id, jobs)
 
     def idle(self) -> None:
         """The child runs nothing, from now on."""
         self._number += 1
-        self._write(0.0, b"")
+        self._write(0.0, b"", 0)
 
     def running(self) -> Running | None:
         """The job that runs, or None."""
@@ -103,15 +107,15 @@ class Slot:
         self._times.release()
         self._memory.release()
 
-    def _write(self, limit: float, job_id: bytes) -> None:
+    def _write(self, limit: float, job_id: bytes, jobs: int) -> None:
         self._words[_SEQUENCE] = 2 * self._number - 1
-        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, time.monotonic(), limit, len(job_id), job_id)
+        _RECORD.pack_into(self._memory, _RECORD_AT, self._number, time.monotonic(), limit, jobs, len(job_id), job_id)
         self._words[_SEQUENCE] = 2 * self._number
 
     def _read(self) -> Running:
         for _ in range(_TRIES):
             before = self._words[_SEQUENCE]
-            number, started, limit, length, job_id = _RECORD.unpack_from(self._memory, _RECORD_AT)
+            number, started, limit, jobs, length, job_id = _RECORD.unpack_from(self._memory, _RECORD_AT)
             if before % 2 == 0 and before == self._words[_SEQUENCE]:
-                return Running(number, started, limit, job_id[:length].decode())
+                return Running(number, started, limit, job_id[:length].decode(), jobs)
         return Running(0, 0.0, 0.0, "")

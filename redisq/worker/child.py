@@ -18,11 +18,13 @@ from .ahead import Ahead
 from .batch import Batch
 from .board import Slot
 from .errands import Errands
+from .gathering import Gathering
 from .guard import ORPHANED, Guard
 from .outcomes import Outcomes
 from .pace import Pace
 from .runner import Runner
 from .signals import ignore
+from .together import Together
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ class Child:
         self._batch = Batch([])
         self._revoked = False
         self._runner = Runner(app, worker)
-        self._run = Outcomes(app).of_runs(self._runner.run)
+        self._outcomes = Outcomes(app)
+        self._run = self._outcomes.of_runs(self._runner.run)
+        self._gathering = Gathering(self._runner, sources)
         self._guard = Guard(self._settle_apart, self._parent)
         self._pace = Pace()
         signal.signal(signal.SIGTERM, self._on_stop)
@@ -86,23 +90,33 @@ class Child:
         self._stopping = True
 
     def _claim(self, settled: list[Settlement]) -> list[Claimed]:
+        """What is to run next."""
+        gathering = self._gathering
+        if not gathering.carried:
+            return self._claim_or_wait(settled, self._pace.budget, LONGEST_BLOCK)
+        jobs = self._claim_or_wait(settled, max(self._pace.budget, gathering.missing), gathering.left)
+        return gathering.add(jobs, self._burst or bool(self._claimer.unregistered))
+
+    def _claim_or_wait(self, settled: list[Settlement], budget: int, block: float) -> list[Claimed]:
         """Settle and claim in one write. Wait only if there was nothing to settle: then nothing was there to claim."""
         if settled or self._burst:
-            return self._exchange(settled, self._pace.budget, 0.0)
+            return self._exchange(settled, budget, 0.0)
         self._guard.rest()
         unsent = self._guard.unsent()
         self._interruptible = not unsent and not self._ahead.pending
         try:
             if self._stopping:
                 raise Interrupted
-            return self._exchange(unsent, self._pace.budget, LONGEST_BLOCK)
+            return self._exchange(unsent, budget, block)
         finally:
             self._interruptible = False
 
     def _exchange(self, settled: list[Settlement], budget: int, block: float) -> list[Claimed]:
         settled = settled + self._guard.unsent()  # first: the guard may be about to give back what was claimed ahead
         shed = self._batch.shed or self._revoked or self._stopping
-        answers, jobs = self._ahead.exchange(settled, 0 if self._claimer.unregistered else budget, block, shed)
+        further = budget <= self._pace.budget  # not if more was claimed than runs in a moment, for the sake of a batch
+        budget = 0 if self._claimer.unregistered else budget
+        answers, jobs = self._ahead.exchange(settled, budget, block, shed, further)
         self._errands.note(settled)
         self._slot.beat()
         self._errands.report(answers, self._claimer.away)
@@ -112,9 +126,15 @@ class Child:
         if not jobs:
             return []
         count, began, verbose = 0, time.perf_counter(), log.isEnabledFor(logging.DEBUG)
+        together = self._gathering.tasks
         batch = self._batch = Batch(jobs)
         self._guard.watch(batch, alone=len(jobs) == 1)
         while (job := batch.next()) is not None:
+            if together and job.task in together:
+                if not (ran := self._run_together(batch, job)):
+                    break
+                count += ran
+                continue
             options = self._runner.options(job)
             self._slot.start(b"%b.%b" % (job.source.name.encode(), job.id), options.timeout or 0.0)
             if self._slot.revoked() or self._stopping:  # after it was announced: see Supervisor._release
@@ -132,6 +152,25 @@ class Child:
         if count:
             self._pace.note(count, time.perf_counter() - began)
         return batch.take()
+
+    def _run_together(self, batch: Batch, first: Claimed) -> int:
+        """Of a task with `batch`: how many jobs were run. 0 if the loop is to end here."""
+        jobs = self._gathering.gather(first, batch.take_along)
+        if not jobs:
+            batch.set_aside()
+            return 0
+        together = Together(self._runner, jobs)
+        last = b"%b.%b" % (together.last.source.name.encode(), together.last.id)
+        self._slot.start(last, together.limits.timeout or 0.0, len(jobs))
+        if self._slot.revoked() or self._stopping:
+            batch.put_back(*jobs)
+            return 0
+        settled = self._outcomes.of_call(together.run)
+        batch.add_all(settled)
+        if log.isEnabledFor(logging.DEBUG):
+            for settlement in settled:
+                self._log(settlement)
+        return len(jobs)
 
     def _log(self, settlement: Settlement) -> None:
         job, running = settlement.job, self._slot.running()

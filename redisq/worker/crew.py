@@ -10,7 +10,9 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 from .. import claimed as verdict
@@ -20,9 +22,11 @@ from ..claimer import Interrupted
 from ..connection import LONGEST_BLOCK
 from ..sharded import make_claimer
 from ..weights import Weights
+from .batch import take_along
 from .bell import Bell
 from .child import DONE, LEASE_LOST
 from .errands import Errands
+from .gathering import Gathering
 from .guard import FIRST_LOOK, ORPHANED
 from .hands import Hands, Loop, Threads
 from .intake import Intake
@@ -32,6 +36,7 @@ from .reach import Reach
 from .runner import Runner
 from .signals import ignore
 from .stint import Stint
+from .together import Together
 from .warden import Warden
 
 log = logging.getLogger(__name__)
@@ -81,7 +86,8 @@ class Crew:
         self._waiting: deque[Claimed] = deque()
         self._waiting_since = 0.0
         self._running: set[Stint] = set()
-        self._finished: deque[tuple[Stint, Settlement]] = deque()
+        self._finished: deque[tuple[Stint, list[Settlement]]] = deque()
+        self._gathering = Gathering(self._runner, sources)
         self._reach = Reach()
         self._alone = False
         self._suspects = False
@@ -114,10 +120,12 @@ class Crew:
         while not self._stopping and os.getppid() == self._parent:
             settled = self._collect()
             self._start()
-            jobs = self._exchange(settled + self._shed())
+            settled += self._shed()
+            budget = self._budget()
+            jobs = self._exchange(settled, budget)
             if self._claimer.forwarding or self._errands.has_forwarded:
                 self._errands.forward()
-            self._take(jobs)
+            self._take(jobs, self._burst or not budget)
             if not self._held:
                 if self._claimer.unregistered:
                     return LEASE_LOST
@@ -129,7 +137,7 @@ class Crew:
 
     def _finish(self) -> None:
         """Let end what runs; settle it, and give back the rest."""
-        self._waiting.extend(self._intake.withdraw())
+        self._waiting.extend(self._gathering.add(self._intake.withdraw()))
         settled = [verdict.released(job) for job in self._waiting]
         self._waiting.clear()
         while True:
@@ -146,9 +154,9 @@ class Crew:
 
     # Jobs that end
 
-    def _done(self, stint: Stint, settlement: Settlement) -> None:
+    def _done(self, stint: Stint, settled: list[Settlement]) -> None:
         """Called by other threads."""
-        self._finished.append((stint, settlement))
+        self._finished.append((stint, settled))
         self._bell.ring()
 
     def _collect(self) -> list[Settlement]:
@@ -156,26 +164,28 @@ class Crew:
         self._bell.clear()
         settled: list[Settlement] = []
         while self._finished:
-            stint, settlement = self._finished.popleft()
+            stint, ended = self._finished.popleft()
             self._running.remove(stint)
             self._lanes.append(stint.lane)
             self._hands(stint.job).release()
-            settled.append(settlement)
+            settled += ended
             if log.isEnabledFor(logging.DEBUG):
-                _log(stint, settlement)
+                _log(stint, ended)
         self._alone = self._alone and self._held
         self._slot.ran(len(settled))
         return settled
 
     # Jobs that begin
 
-    def _exchange(self, settled: list[Settlement]) -> list[Claimed]:
+    def _exchange(self, settled: list[Settlement], budget: int) -> list[Claimed]:
         """Settle and claim in one write, or wait until there is something to do."""
-        budget = self._budget()
         if not settled and not budget and not self._intake.pending:
-            self._bell.wait(self._patience())
+            if not self._gathering.carried:
+                self._bell.wait(self._patience())
             return []
         block = 0.0 if self._burst and not self._held else LONGEST_BLOCK
+        if self._gathering.carried:
+            block = 0.0 if self._burst else self._gathering.left
         jobs = self._settle(settled, budget, block)
         if budget and not settled and not jobs and not self._intake.pending:
             self._look_at = min(self._look_at, self._looked + LOOK_SOON)  # perhaps suspects alone are there
@@ -191,18 +201,22 @@ class Crew:
     def _budget(self) -> int:
         if self._waiting or self._alone or self._claimer.unregistered or (self._suspects and self._held):
             return 0
-        return self._reach.budget(len(self._slot.lanes) - len(self._running))
+        return max(self._reach.budget(len(self._slot.lanes) - len(self._running)), self._gathering.missing)
 
     def _patience(self) -> float:
         """Seconds until something is to be done though no job ends."""
         end = self._waiting_since + FIRST_LOOK if self._waiting else self._look_at
         return min(LOOK_EVERY, max(0.001, end - time.monotonic()))
 
-    def _take(self, jobs: list[Claimed]) -> None:
+    def _take(self, jobs: list[Claimed], hopeless: bool) -> None:
+        """`hopeless`: see Gathering.add."""
+        if jobs:
+            self._alone = any(job.alone for job in jobs)
+            self._reach.note(map(self._hands, jobs))
+        if self._gathering.carried:
+            jobs = self._gathering.add(jobs, hopeless)
         if not jobs:
             return
-        self._alone = any(job.alone for job in jobs)
-        self._reach.note(map(self._hands, jobs))
         self._waiting.extend(jobs)
         self._waiting_since = time.monotonic()
         self._start()
@@ -210,16 +224,21 @@ class Crew:
     def _start(self) -> None:
         """Start what waits and finds a free hand, in order."""
         waiting, self._waiting = self._waiting, deque()
-        for job in waiting:
+        while waiting:
+            job = waiting.popleft()
             hands = self._hands(job)
             if not hands.free or not self._lanes:
                 self._waiting.append(job)
-                continue
-            options = self._runner.options(job)
-            stint = Stint(job, options, self._lanes.pop())
-            self._running.add(stint)
-            stint.lane.start(b"%b.%b" % (job.source.name.encode(), job.id), options.timeout or 0.0)
-            hands.start(stint)
+            elif job.task not in self._gathering.tasks:
+                self._begin(hands, Stint(job, self._runner.options(job), self._lanes.pop()))
+            elif jobs := self._gathering.gather(job, partial(take_along, waiting)):
+                together = Together(self._runner, jobs)
+                self._begin(hands, Stint(together.last, together.limits, self._lanes.pop(), together))
+
+    def _begin(self, hands: Hands, stint: Stint) -> None:
+        self._running.add(stint)
+        stint.announce()
+        hands.start(stint)
 
     def _shed(self) -> list[Settlement]:
         """Give back what has waited too long."""
@@ -237,7 +256,7 @@ class Crew:
 
     @property
     def _held(self) -> bool:
-        return bool(self._running or self._waiting)
+        return bool(self._running or self._waiting or self._gathering.carried)
 
     def _hands(self, job: Claimed) -> Hands:
         return self._loop if self._runner.is_async(job) else self._threads
@@ -249,7 +268,9 @@ class Crew:
         self._warden.ring()
 
 
-def _log(stint: Stint, settlement: Settlement) -> None:
-    job, ms = stint.job, 1000 * (time.monotonic() - stint.began)
-    values = (settlement.outcome, job.full_id, job.task_name, job.attempt, ms)
-    log.debug("job.%s id=%s task=%s attempt=%d ms=%.1f", *values)
+def _log(stint: Stint, settled: Sequence[Settlement]) -> None:
+    ms = 1000 * (time.monotonic() - stint.began)
+    for settlement in settled:
+        job = settlement.job
+        values = (settlement.outcome, job.full_id, job.task_name, job.attempt, ms)
+        log.debug("job.%s id=%s task=%s attempt=%d ms=%.1f", *values)

@@ -46,7 +46,9 @@ class CrewProcess(Process):
     def stop(self, job_id: str) -> None:
         for lane in self.slot.lanes:
             running = lane.running()
-            if running is not None and running.job_id == job_id and not self._has_asked(lane, running):
+            if running is None or running.job_id != job_id or running.jobs > 1:  # in a batch, the others go on
+                continue
+            if not self._has_asked(lane, running):
                 self._ask(lane, running)
 
     def unstoppable(self) -> Running | None:

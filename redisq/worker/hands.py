@@ -16,6 +16,7 @@ from ..claimed import Settlement
 from ..current import enter
 from .runner import Runner, Stopped
 from .stint import Stint
+from .together import Together
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ CLOSE_TIME = 1.0
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
-Done = Callable[[Stint, Settlement], None]
+Done = Callable[[Stint, list[Settlement]], None]
 
 
 class Hands(ABC):
@@ -77,31 +78,41 @@ class Threads(Hands):
         while (stint := self._inbox.get()) is not None:
             self._done(stint, self._see_through(stint, ident))
 
-    def _see_through(self, stint: Stint, ident: int) -> Settlement:
+    def _see_through(self, stint: Stint, ident: int) -> list[Settlement]:
         """An interruption may come between any two steps, until the stint has ended."""
-        settlement = None
+        settled = None
         while True:
             try:
-                if settlement is None:
+                if settled is None:
                     asked = stint.begin(partial(_interrupt, ident))
-                    settlement = stint.stopped() if asked else copy_context().run(self._run, stint)
+                    settled = stint.stopped() if asked else copy_context().run(self._run, stint)
                 stint.end(partial(_calm, ident))
             except Stopped:
-                settlement = settlement or stint.stopped()
+                settled = settled or stint.stopped()
             else:
-                return settlement
+                return settled
 
-    def _run(self, stint: Stint) -> Settlement:
+    def _run(self, stint: Stint) -> list[Settlement]:
+        if stint.together is not None:
+            return self._run_together(stint, stint.together)
         try:
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
-                return call
+                return [call]
             current, func = call
             enter(current)
             result = func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            return stint.stopped() if stint.asked else self._runner.failed(stint.job, error, stint.options)
-        return self._runner.succeeded(stint.job, result, stint.options, current)
+            return stint.stopped() if stint.asked else [self._runner.failed(stint.job, error, stint.options)]
+        return [self._runner.succeeded(stint.job, result, stint.options, current)]
+
+    def _run_together(self, stint: Stint, together: Together) -> list[Settlement]:
+        try:
+            func, calls = together.prepare()
+            result = func(calls) if func else None
+        except BaseException as error:
+            return stint.stopped() if stint.asked else together.failed(error)
+        return together.returned(result)
 
 
 def _interrupt(ident: int) -> None:
@@ -150,18 +161,28 @@ class Loop(Hands):
         if stint.begin(lambda: loop.call_soon_threadsafe(task.cancel)):
             task.cancel()
 
-    def _end(self, stint: Stint, task: asyncio.Task[Settlement]) -> None:
+    def _end(self, stint: Stint, task: asyncio.Task[list[Settlement]]) -> None:
         stint.end()
         self._done(stint, stint.stopped() if task.cancelled() else task.result())
 
-    async def _run(self, stint: Stint) -> Settlement:
+    async def _run(self, stint: Stint) -> list[Settlement]:
+        if stint.together is not None:
+            return await self._run_together(stint, stint.together)
         try:
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
-                return call
+                return [call]
             current, func = call
             enter(current)
             result = await func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            return stint.stopped() if stint.asked else self._runner.failed(stint.job, error, stint.options)
-        return self._runner.succeeded(stint.job, result, stint.options, current)
+            return stint.stopped() if stint.asked else [self._runner.failed(stint.job, error, stint.options)]
+        return [self._runner.succeeded(stint.job, result, stint.options, current)]
+
+    async def _run_together(self, stint: Stint, together: Together) -> list[Settlement]:
+        try:
+            func, calls = together.prepare()
+            result = await func(calls) if func else None
+        except BaseException as error:
+            return stint.stopped() if stint.asked else together.failed(error)
+        return together.returned(result)

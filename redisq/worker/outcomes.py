@@ -11,7 +11,7 @@ from ..options import RunOptions
 from .stint import Stint
 
 Run = Callable[[Claimed, RunOptions], Settlement]
-Done = Callable[[Stint, Settlement], None]
+Done = Callable[[Stint, list[Settlement]], None]
 
 #: What a job's record says after each way, see job.STATUSES.
 _STATUSES = {"s": b"s", "f": b"f", "c": b"c", "r": b"d", "p": b"d"}
@@ -36,14 +36,25 @@ class Outcomes:
 
         return told
 
+    def of_call(self, run: Callable[[], list[Settlement]]) -> list[Settlement]:
+        """What it answers, told: one call that runs several jobs."""
+        if not self._app.middlewares.tells:
+            return run()
+        began = time.monotonic()
+        settled = run()
+        for settlement in settled:
+            self._tell(settlement, time.monotonic() - began)
+        return settled
+
     def of_stints(self, done: Done) -> Done:
         """The same, telling before it is called."""
         if not self._app.middlewares.tells:
             return done
 
-        def told(stint: Stint, settlement: Settlement) -> None:
-            self._tell(settlement, time.monotonic() - stint.began)
-            done(stint, settlement)
+        def told(stint: Stint, settled: list[Settlement]) -> None:
+            for settlement in settled:
+                self._tell(settlement, time.monotonic() - stint.began)
+            done(stint, settled)
 
         return told
 

@@ -81,7 +81,7 @@ class Process:
     def stop(self, job_id: str) -> None:
         """Ask the job to stop, if it is the one that runs. `unstoppable` tells when it does not."""
         running = self.slot.running()
-        if running is not None and running.job_id == job_id:
+        if running is not None and running.job_id == job_id and running.jobs == 1:  # in a batch, the others go on
             self.stopping = running, time.monotonic() + STOP_GRACE
             self.slot.stop(running.number)
             os.kill(self.pid, signal.SIGUSR1)

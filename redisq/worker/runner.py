@@ -12,6 +12,7 @@ from typing import Any
 from .. import claimed as verdict
 from .. import failing
 from ..app import RedisQ
+from ..batching import Batching
 from ..claimed import Claimed, Settlement
 from ..current import CurrentJob, enter, leave
 from ..errors import SoftTimeout
@@ -85,6 +86,27 @@ class Runner:
         except Exception as error:  # a user's codec, or a result that lies about what it is, may raise anything
             return _unkept(job, error)
 
+    def call(self, func: Callable[..., Any], calls: list[CurrentJob], options: RunOptions) -> Any:
+        """What the function of a task with `batch` returns for these; whatever it raises is raised."""
+        is_async = inspect.iscoroutinefunction(func)
+        try:
+            self._begin(is_async, options)
+            result = self._await(func, [calls], {}) if is_async else func(calls)
+            self._running = False
+            return result
+        finally:
+            self._running = False
+            self._soft_limit.end()
+
+    @property
+    def asked(self) -> bool:
+        """Whether what has run last was asked to stop, as a cancelled job is."""
+        return self._asked
+
+    def batchings(self) -> dict[bytes, Batching]:
+        """Of the tasks with `batch`, by name."""
+        return {name: task.batching for name, (task, _, _) in self._known.items() if task.batching is not None}
+
     def is_async(self, job: Claimed) -> bool:
         """Whether it is to be awaited."""
         known = self._known.get(job.task or b"")
@@ -105,8 +127,12 @@ class Runner:
     def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
         """The job has raised this."""
         log.info("job.failed id=%s task=%s attempt=%d", job.full_id, job.task_name, job.attempt, exc_info=error)
+        return failing.failed(job, error, options, rules=self.rules(job))
+
+    def rules(self, job: Claimed) -> failing.Rules:
+        """Those of its task."""
         known = self._known.get(job.task or b"")
-        return failing.failed(job, error, options, rules=known[0].rules if known else failing.NO_RULES)
+        return known[0].rules if known else failing.NO_RULES
 
     def succeeded(self, job: Claimed, result: Any, options: RunOptions, current: CurrentJob) -> Settlement:
         """The job has returned this."""
@@ -143,7 +169,8 @@ class Runner:
     def _known_as(self, task: Task[Any, Any]) -> tuple[Task[Any, Any], bool, Callable[..., Any]]:
         """With whether it is to be awaited, and what is called."""
         is_async = inspect.iscoroutinefunction(task.func)
-        return task, is_async, self._app.middlewares.around(task.func, is_async)
+        around = self._app.middlewares.around if task.batching is None else self._app.middlewares.around_batch
+        return task, is_async, around(task.func, is_async)
 
     def _arguments(self, job: Claimed) -> tuple[list[Any], dict[str, Any]]:
         call = self._codec.decode(job.body or b"")

@@ -1,4 +1,4 @@
-"""A job that runs beside others, from its start to its settlement."""
+"""A job that runs beside others, or several in one call, from its start to its settlement."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from .. import claimed as verdict
 from ..claimed import Claimed, Settlement
 from ..options import RunOptions
 from .board import Slot
+from .together import Together
 
 
 class Stint:
-    """One run of a job, announced in a lane of the board. `stop` may come from another thread, and at any time."""
+    """One run of a job, announced in a lane of the board. `stop` may come from another thread, and at any time.
 
-    def __init__(self, job: Claimed, options: RunOptions, lane: Slot) -> None:
+    `together`: the jobs, if one call runs several; `job` is then their last, and `options` those of the call.
+    """
+
+    def __init__(self, job: Claimed, options: RunOptions, lane: Slot, together: Together | None = None) -> None:
         self.job = job
         self.options = options
         self.lane = lane
+        self.together = together
         self.began = time.monotonic()
         self.asked = False
         self._limit: float | None = None
@@ -49,6 +54,14 @@ class Stint:
             if self._interrupt is not None:
                 self._interrupt()
 
-    def stopped(self) -> Settlement:
+    def announce(self) -> None:
+        """Write into the lane that it is about to run."""
+        jobs = 1 if self.together is None else len(self.together.jobs)
+        self.lane.start(b"%b.%b" % (self.job.source.name.encode(), self.job.id), self.options.timeout or 0.0, jobs)
+
+    def stopped(self) -> list[Settlement]:
         """What becomes of it, since it was asked to stop and did."""
-        return verdict.cancelled(self.job) if self._limit is None else verdict.late(self.job, self._limit, self.options)
+        if self.together is not None:
+            return self.together.stopped(self._limit)
+        limit = self._limit
+        return [verdict.cancelled(self.job) if limit is None else verdict.late(self.job, limit, self.options)]

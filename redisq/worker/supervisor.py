@@ -249,10 +249,11 @@ class Supervisor:
         """A child has ended: give back what it held, and start another if one is needed."""
         running = child.running()
         late = next((one for one in running if one == child.doomed and one.over_limit), None)
-        crashed: list[str] = []
+        crashed: list[Running] = []
         if child.doomed is None and running and not self._signals.stops:
-            crashed = [one.job_id for one in running]
-            log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, ",".join(crashed))
+            crashed = running
+            ids = ",".join(one.job_id for one in running)
+            log.error("worker.crashed worker=%s code=%d id=%s", child.worker, code, ids)
         elif code not in (DONE, LEASE_LOST) and late is None and not self._signals.stops:
             log.warning("worker.ended worker=%s code=%d", child.worker, code)
         self._aftermath.give_back(child.worker, crashed, late)

@@ -13,11 +13,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from redisq import FeedFull, Job, RedisQ, Retention, current_job
+from redisq import CurrentJob, FeedFull, Job, RedisQ, Retention, current_job
 from redisq.claimed import Settlement, Source
 from redisq.claimer import Claimer, registration
 from redisq.contrib.opentelemetry import OpenTelemetry
 from redisq.worker.runner import Runner
+from redisq.worker.together import Together
 
 Spans = Callable[[], list[ReadableSpan]]
 
@@ -212,3 +213,25 @@ def test_without_the_sdk_nothing_is_traced(redis_url: str) -> None:
     assert result(app, job) == "fine"
     app.middlewares.close()
     app.close()
+
+
+def test_a_call_for_several_jobs_is_one_span_linked_to_where_each_was_enqueued(app: RedisQ, spans: Spans) -> None:
+    seen: list[int] = []
+
+    @app.task("index", batch=10)
+    def index(jobs: list[CurrentJob]) -> None:
+        seen.append(trace.get_current_span().get_span_context().span_id)
+
+    index.enqueue_many([((), {}), ((), {})])
+    source, runner = Source("default", app.queue("default").base), Runner(app, "w1")
+    app.settings.server.ask(registration(app.settings, [source], "w1"), 5.0)
+    claimer = Claimer(app.settings, [source], "w1")
+    _, jobs = claimer.exchange([], 100, 0.0)
+    Together(runner, jobs).run()
+    claimer.close()
+    *sent, processed = spans()
+    assert (processed.name, seen) == ("process default", [processed.context.span_id])
+    assert processed.parent is None
+    assert [link.context.span_id for link in processed.links] == [span.context.span_id for span in sent]
+    assert processed.attributes is not None
+    assert processed.attributes["messaging.batch.message_count"] == 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import redisq
-from redisq import InvalidOption, JobFailed, RedisQ, UnknownTask
+from redisq import CurrentJob, InvalidOption, JobFailed, RedisQ, UnknownTask
 from redisq.testing import eager, run_all
 
 
@@ -286,3 +286,20 @@ def test_eager_leaves_failures_to_the_job_unless_it_is_told(app: RedisQ) -> None
             job.wait()
     with eager(app, raising=True), pytest.raises(ValueError, match="wrong"):
         fail.enqueue()
+
+
+def test_a_task_with_batch_gets_one_job_a_call(app: RedisQ) -> None:
+    @app.task("index", batch=10, linger=60.0, soft_timeout=0.001, max_attempts=2)
+    def index(jobs: list[CurrentJob]) -> list[Any]:
+        if jobs[0].args[0] == "raise":
+            raise ValueError("raised")
+        return [KeyError("listed") if job.args[0] == "list" else [job.args[0], len(jobs)] for job in jobs]
+
+    index.enqueue_many([((name,), {}) for name in "ab"])
+    assert [job.result for job in run_all(app)] == [["a", 1], ["b", 1]]
+    index.enqueue("raise")
+    with pytest.raises(ValueError, match="raised"):
+        run_all(app)
+    index.enqueue("list")
+    with pytest.raises(KeyError, match="listed"):
+        run_all(app)

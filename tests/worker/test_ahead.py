@@ -169,3 +169,15 @@ def test_a_suspect_does_not_join_a_batch_that_was_claimed_ahead(app: RedisQ, cla
         seen += ids(settled)
         assert len({*ids(settled)} - {*sent}) in (0, len(settled))  # the suspect, if it is there, is alone
     assert len(seen) == 13
+
+
+def test_nothing_further_is_claimed_ahead_if_so_asked(app: RedisQ, claimer: Claimer) -> None:
+    sent = fill(app, 20)
+    ahead = Ahead(claimer)
+    first = run(ahead, 4)
+    assert ahead.pending
+    second = ahead.exchange([], 4, 0.0, False, False)[1]
+    assert not ahead.pending
+    third = ahead.exchange([], 4, 0.0, False, False)[1]
+    assert not ahead.pending
+    assert [*ids(first), *(job.id for job in second + third)] == sent[:12]

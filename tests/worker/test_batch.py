@@ -64,3 +64,31 @@ def test_two_threads_share_a_batch_without_loss() -> None:
     done.set()
     thread.join()
     assert sorted(one.job.id for one in taken) == sorted(job(n).id for n in range(count))
+
+
+def test_jobs_that_run_as_one_are_taken_with_the_first() -> None:
+    batch = Batch(map(job, range(5)))
+    assert batch.next() == job(0)
+    assert batch.take_along(lambda one: one.id != b"j3", 10) == ([job(1), job(2)], True)
+    settled, running = batch.take_behind()
+    assert (ways(settled), running) == ([(b"j3", "l"), (b"j4", "l")], job(2))  # behind the last of them
+    batch.add_all([cancelled(job(n)) for n in range(3)])
+    assert ways(batch.take()) == [(b"j0", "c"), (b"j1", "c"), (b"j2", "c")]
+
+
+def test_no_more_are_taken_than_asked_for_and_all_go_back_in_their_order() -> None:
+    batch = Batch(map(job, range(4)))
+    first = batch.next()
+    assert first is not None
+    assert batch.take_along(lambda one: True, 2) == ([job(1), job(2)], True)
+    batch.put_back(first, job(1), job(2))
+    assert [batch.next() for _ in range(5)] == [job(0), job(1), job(2), job(3), None]
+
+
+def test_what_is_set_aside_has_nothing_given_back_behind_it() -> None:
+    batch = Batch([job(0), job(1)])
+    batch.next()
+    assert batch.take_along(lambda one: True, 5) == ([job(1)], False)
+    batch.set_aside()
+    assert batch.take_behind() == ([], None)
+    assert not batch.shed

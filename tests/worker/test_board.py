@@ -51,6 +51,13 @@ def test_the_longest_id_fits(slot: Slot) -> None:
     assert running.job_id == "q.a"
 
 
+def test_a_call_says_how_many_jobs_it_runs(slot: Slot) -> None:
+    slot.start(b"q.a", 1.0, 1000)
+    assert slot.running().jobs == 1000
+    slot.start(b"q.a", 1.0)
+    assert slot.running().jobs == 1
+
+
 def test_the_same_job_twice_is_two_numbers(slot: Slot) -> None:
     slot.start(b"q.a", 1.0)
     first = slot.running()

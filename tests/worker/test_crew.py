@@ -59,7 +59,7 @@ def lanes() -> Iterator[Lanes]:
 def hands(request: pytest.FixtureRequest) -> Iterator[tuple[Hands, Ended]]:
     """One hand of each kind, and where it puts what has ended."""
     ended: Ended = SimpleQueue()
-    hands = request.param(1, Runner(app, "w1"), lambda stint, settlement: ended.put(settlement))
+    hands = request.param(1, Runner(app, "w1"), lambda stint, settled: ended.put(*settled))
     yield hands, ended
     hands.close()
 

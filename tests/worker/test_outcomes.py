@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 import pytest
 
-from redisq import GiveUp, Job, Middleware, RedisQ
+from redisq import CurrentJob, GiveUp, Job, Middleware, RedisQ
 from redisq.claimed import Claimed, Settlement, Source
 from redisq.worker.hands import Loop, Threads
 from redisq.worker.lanes import Lanes
 from redisq.worker.outcomes import Outcomes
 from redisq.worker.runner import Runner
 from redisq.worker.stint import Stint
+from redisq.worker.together import Together
 
 SOURCE = Source("default", "redisq:{default}:")
 Heard = tuple[Job, str, float]
@@ -121,3 +124,38 @@ def test_who_does_not_want_to_know_is_not_in_the_way() -> None:
 
     assert outcomes.of_runs(run) is run
     assert outcomes.of_stints(done) is done
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_call_for_several_jobs_is_in_what_is_around_it_and_each_is_told_of(kind: str) -> None:
+    steps: list[Any] = []
+
+    class Watching(Hearing):
+        @contextmanager
+        def around_batch(self, jobs: Sequence[CurrentJob]) -> Iterator[None]:
+            steps.append(len(jobs))
+            with pytest.raises(KeyError):
+                yield
+            raise ValueError("no database")
+
+    hearing = Watching()
+    app = RedisQ("redis://127.0.0.1:1/0", patience=0.0, middleware=[hearing])
+
+    def index(jobs: list[CurrentJob]) -> None:
+        steps.append([job.args for job in jobs])
+        raise KeyError
+
+    async def index_async(jobs: list[CurrentJob]) -> None:
+        index(jobs)
+
+    app.task("act", batch=10)(index if kind == "plain" else index_async)
+    runner = Runner(app, "w1")
+    together = Together(runner, [claimed("act", "fine"), claimed("act", "fail", attempts=b"2")])
+    settled = Outcomes(app).of_call(together.run)
+    runner.close()
+    assert steps == [2, [["fine"], ["fail"]]]
+    assert [settlement.way for settlement in settled] == ["r", "f"]
+    assert [(outcome, job.error) for job, outcome, _ in hearing.heard] == [
+        ("retried", "ValueError: no database (in middleware Watching)"),
+        ("dead", "ValueError: no database (in middleware Watching)"),
+    ]

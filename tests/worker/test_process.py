@@ -6,7 +6,11 @@ import os
 import signal
 import time
 
+import pytest
+
 from redisq.worker.board import Slot
+from redisq.worker.crew_process import CrewProcess
+from redisq.worker.lanes import Lanes
 from redisq.worker.process import Process
 
 FORKS = 400
@@ -33,3 +37,22 @@ def test_a_signal_at_the_moment_of_the_fork_is_heard() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGTERM, signal.SIGUSR1} == set()
+
+
+@pytest.mark.parametrize("is_crew", [False, True])
+def test_a_cancelled_job_is_stopped_only_if_no_other_runs_in_its_call(is_crew: bool) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    slot = Lanes(2) if is_crew else Slot()
+    lane = slot.lanes[1] if isinstance(slot, Lanes) else slot
+    process = CrewProcess("w", slot, os.getpid()) if isinstance(slot, Lanes) else Process("w", slot, os.getpid())
+    try:
+        lane.start(b"q.a", 1.0, 2)
+        process.stop("q.a")
+        assert (heard, lane.to_stop()) == ([], False)
+        lane.start(b"q.a", 1.0)
+        process.stop("q.a")
+        assert (heard, lane.to_stop()) == ([signal.SIGUSR1], True)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        slot.close()
