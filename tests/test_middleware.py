@@ -173,9 +173,10 @@ def test_a_coroutine_that_is_cancelled_is_told_of(redis_url: str, notes: list[An
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        assert notes[-1] == ("m", "after", False, "CancelledError")
+        await app.tasks["add"].enqueue_async(2)  # so that nothing is on its way any more
 
     asyncio.run(main())
-    assert notes[-1] == ("m", "after", False, "CancelledError")
 
 
 def test_middlewares_go_along_to_another_server(redis_url: str, notes: list[Any]) -> None:
@@ -247,6 +248,16 @@ def test_headers_can_be_given_to_an_entry_of_the_timetable(redis_url: str) -> No
     assert entry.run().headers == {"a": "b"}
     app.settings.server.ask([entry.definition.declaring(app.settings)], 5.0)
     assert app.timetable("default").find("add").definition.job(0).options.headers == {"a": "b"}
+
+
+def test_headers_are_signed_with_their_job(redis_url: str, client: redis.Redis, notes: list[Any]) -> None:
+    app = make(redis_url, Noting("m", notes), signing_keys=["k" * 32])
+    jobs = [app.tasks["add"].enqueue(n) for n in range(2)]
+    client.hset(f"redisq:{{default}}:job:{jobs[0].local_id}", "o", '{"headers":{"m":"another"}}')
+    delivery = app.queue("default").claim(timeout=5.0)
+    assert delivery is not None
+    assert (delivery.job.id, delivery.job.headers) == (jobs[1].id, {"m": "0"})
+    assert str(jobs[0].refresh().error).startswith("forged: ")
 
 
 def test_options_that_cannot_be_read_are_no_headers() -> None:

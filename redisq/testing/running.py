@@ -24,6 +24,7 @@ from ..errors import InvalidOption, UnknownTask
 from ..forward import drain
 from ..job import Job
 from ..options import RunOptions
+from ..worker.outcomes import Outcomes
 from ..worker.runner import Runner
 from ..worker.together import Together
 from .connecting import Connection, connection_of
@@ -96,14 +97,18 @@ class _Runner(Runner):
         super().__init__(app, "")
         self.error: BaseException | None = None
         self._batchings = self.batchings()
+        self._told = Outcomes(app).of_runs(self._settled)
 
     def run_for(self, worker: str, job: Claimed) -> Settlement:
         """See Runner.run. `error` is what was raised, if something was."""
         self._worker, self.error = worker, None
+        return self._told(job, self.options(job))
+
+    def _settled(self, job: Claimed, options: RunOptions) -> Settlement:
         if job.task in self._batchings:
             return Together(self, [job]).run()[0]
         # a soft limit would signal this process, which is not a worker's
-        return self.run(job, msgspec.structs.replace(self.options(job), soft_timeout=None))
+        return self.run(job, msgspec.structs.replace(options, soft_timeout=None))
 
     def failed(self, job: Claimed, error: BaseException, options: RunOptions) -> Settlement:
         self.error = error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 import redisq
-from redisq import CurrentJob, InvalidOption, JobFailed, RedisQ, UnknownTask
-from redisq.testing import eager, run_all
+from redisq import CurrentJob, EnqueueCall, InvalidOption, JobFailed, Middleware, RedisQ, UnknownTask
+from redisq.testing import connected, eager, run_all
 
 
 def statuses(jobs: list[redisq.Job]) -> list[str]:
@@ -303,3 +305,36 @@ def test_a_task_with_batch_gets_one_job_a_call(app: RedisQ) -> None:
     index.enqueue("list")
     with pytest.raises(KeyError, match="listed"):
         run_all(app)
+
+
+def test_middlewares_see_it_as_in_a_worker(redis_url: str) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    class Noting(Middleware):
+        def before_enqueue(self, call: EnqueueCall) -> None:
+            call.headers["who"] = "ada"
+
+        @contextmanager
+        def around_run(self, job: CurrentJob) -> Iterator[None]:
+            told.append((job.task, job.headers))
+            yield
+
+        def after_run(self, job: redisq.Job, outcome: str, seconds: float) -> None:
+            told.append((job.task, outcome))
+
+    app = RedisQ(middleware=[Noting()])
+
+    @app.task("plain")
+    def plain() -> None: ...
+
+    @app.task("coroutine")
+    async def coroutine() -> None: ...
+
+    with connected(app, redis_url):
+        plain.enqueue()
+        coroutine.enqueue()
+        run_all(app)
+    assert told == [
+        *(("plain", {"who": "ada"}), ("plain", "succeeded")),
+        *(("coroutine", {"who": "ada"}), ("coroutine", "succeeded")),
+    ]
