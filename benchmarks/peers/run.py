@@ -122,7 +122,8 @@ def take_turn(args: argparse.Namespace, guard: Guard, number: int, variant: Vari
     """What was measured, a row for each workload that the peer has."""
     common = {"peer": variant.peer, "variant": variant.name, "settings": variant.settings, "note": variant.note}
     try:
-        with Turn(variant, args.home, args.server, guard) as turn:
+        queues = variant.drained if workloads == {"drain"} else variant.queues
+        with Turn(variant, args.home, args.server, guard, queues) as turn:
             figures = {"crash": crash(turn)} if args.crash else measure(turn, workloads)
             state = {"load": turn.load, "foreign": turn.foreign()}
     except Failed as error:

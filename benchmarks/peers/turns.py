@@ -17,7 +17,7 @@ from adapters import jobs
 from environments import HERE, environment, program
 from processes import Group, Guard, Share, kill
 from servers import Server
-from variants import IDLE, SEND, Variant
+from variants import EACH_QUEUE, IDLE, SEND, Command, Variant
 
 #: Seconds.
 START_TIMEOUT = 30.0
@@ -43,8 +43,9 @@ class Failed(Exception):
 class Turn:
     """Everything of one variant's turn, gone at the end of the `with` block."""
 
-    def __init__(self, variant: Variant, home: Path, kind: str, guard: Guard) -> None:
+    def __init__(self, variant: Variant, home: Path, kind: str, guard: Guard, queues: Command) -> None:
         self.variant = variant
+        self.queues = queues
         self.home = home
         self._guard = guard
         with ExitStack() as stack:
@@ -57,6 +58,7 @@ class Turn:
                 "PEERS_PORT": str(self.server.port),
                 "PEERS_MARKS": str(self.marks),
                 "PEERS_OPTIONS": json.dumps(variant.options),
+                "PEERS_QUEUES": ",".join(queues),
             }
             self.worker = Group(guard, HERE, self._environment, self._folder / "output")
             stack.callback(self.worker.kill)
@@ -65,9 +67,10 @@ class Turn:
         self._share = Share()
 
     def start_worker(self) -> None:
-        names = {"url": self.server.url, "port": self.server.port}
+        names = {"url": self.server.url, "port": self.server.port, "queues": ",".join(self.queues)}
         for copy in range(self.variant.copies):
-            name, *arguments = (word.format(**names, copy=copy) for word in self.variant.command)
+            words = [self.queues if (word,) == EACH_QUEUE else [word] for word in self.variant.command]
+            name, *arguments = (word.format(**names, copy=copy) for some in words for word in some)
             self.worker.start([program(self.home, self.variant.peer, name), *arguments])
 
     def produce(self, *producers: list[list[Any]]) -> list[list[Figures]]:

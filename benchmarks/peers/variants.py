@@ -20,6 +20,9 @@ WORKLOADS = ("limits", *ALL)
 
 Command = tuple[str, ...]
 
+#: Stands in a command for its queues, each a word of its own.
+EACH_QUEUE = ("{each queue}",)
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -31,11 +34,14 @@ class Variant:
     settings: str
     #: In words, for who reads the figures; the first says whether results are kept.
     note: str
-    #: The worker, from the peer's own environment; {url}, {port} and {copy} are filled in.
+    #: The worker, from the peer's own environment; {url}, {port}, {copy} and {queues} are filled in.
     command: Command
     #: No-op jobs to drain: two to four seconds of work.
     jobs: int = 0
     workloads: Command = ("crash",)
+    #: Of the worker while it drains; at all other times it has these two.
+    drained: Command = ("bench",)
+    queues: Command = ("urgent", "bench")
     #: How often the command is started.
     copies: int = 1
     #: For the adapter.
@@ -80,11 +86,15 @@ def limits() -> list[Variant]:
 
 
 def redisq() -> list[Variant]:
-    command = ("redisq-worker", "--app", "adapters.redisq:app", "--queues", "urgent,bench", "--log-level", "warning")
+    command = ("redisq-worker", "--app", "adapters.redisq:app", "--queues", "{queues}", "--log-level", "warning")
     two = (*command, "--processes", "2")
     safe, fast = "results kept; the defaults: lease, retries, dead letters", "results not kept: result_ttl=0"
+    one, other = pair("redisq", "safest", safe, command, (80_000, 100_000), two=two)
+    note = f"{one.note}, of two queues: it does not claim ahead"
     return [
-        *pair("redisq", "safest", safe, command, (80_000, 100_000), two=two),
+        one,
+        other,
+        replace(one, name="safest-queues", note=note, drained=one.queues, workloads=("drain",)),
         *pair("redisq", "fastest", fast, command, (80_000, 100_000), FAST, two, options={"result_ttl": 0.0}),
     ]
 
@@ -92,7 +102,7 @@ def redisq() -> list[Variant]:
 def rq() -> list[Variant]:
     def worker(kind: str, *more: str) -> Command:
         command = ("rq", "worker", "--url", "{url}", "--path", ".", "--worker-class", kind, "--quiet")
-        return (*command, "--maintenance-interval", "30", *more, "urgent", "bench")
+        return (*command, "--maintenance-interval", "30", *more, *EACH_QUEUE)
 
     safe = "results kept; Worker, which forks for each job; Retry(max=3), maintenance every 30 s"
     fast = "results not kept: result_ttl=0; SimpleWorker, which runs jobs in its own process"
@@ -111,7 +121,7 @@ def rq() -> list[Variant]:
 def celery() -> list[Variant]:
     def worker(pool: str, processes: int, *more: str) -> Command:
         command = ("celery", "-A", "adapters.celery", "worker", "-P", pool, "-c", str(processes), "-l", "WARNING")
-        return (*command, "-Q", "urgent,bench", "-n", "worker{copy}@%h", *more)
+        return (*command, "-Q", "{queues}", "-n", "worker{copy}@%h", *more)
 
     safe = "results kept; prefork, acks_late, reject_on_worker_lost, prefetch 1"
     fast = (
@@ -256,7 +266,7 @@ def bullmq() -> list[Variant]:
 
 def tasktiger() -> list[Variant]:
     def worker(executor: str) -> Command:
-        command = ("tasktiger", "--host", "127.0.0.1", "--port", "{port}", "--queues", "urgent,bench")
+        command = ("tasktiger", "--host", "127.0.0.1", "--port", "{port}", "--queues", "{queues}")
         return (*command, "--module", "adapters.jobs", "--executor", executor)
 
     safe = "no results; the default executor, which forks for each job; retry_on Exception and JobTimeoutException"

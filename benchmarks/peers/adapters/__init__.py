@@ -15,6 +15,8 @@ from typing import Any
 PORT = int(os.environ.get("PEERS_PORT", "0"))
 URL = f"redis://127.0.0.1:{PORT}/0"
 
+QUEUES = os.environ.get("PEERS_QUEUES", "urgent,bench").split(",")
+
 _options: dict[str, Any] = json.loads(os.environ.get("PEERS_OPTIONS", "{}"))
 
 

@@ -7,7 +7,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 
-from . import URL, jobs, option
+from . import QUEUES, URL, jobs, option
 
 broker = RedisBroker(url=URL, **option("broker", {}))
 if option("results"):
@@ -17,7 +17,8 @@ actors = {
     function.__name__: dramatiq.actor(function, actor_name=function.__name__, queue_name="bench")
     for function in (jobs.noop, jobs.stamp, jobs.double, jobs.nap)
 }
-dramatiq.actor(jobs.noop, actor_name="urgent", queue_name="urgent")
+if "urgent" in QUEUES:
+    dramatiq.actor(jobs.noop, actor_name="urgent", queue_name="urgent")
 
 
 def send(job, *args):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from streaq import Worker
 
-from . import URL, jobs, option
+from . import QUEUES, URL, jobs, option
 
-worker = Worker(redis_url=URL, priorities=["bench", "urgent"], **option("worker", {}))
+worker = Worker(redis_url=URL, priorities=QUEUES[::-1], **option("worker", {}))
 options = {"silent": True} | option("task", {})
 
 

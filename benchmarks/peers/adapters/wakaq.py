@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from wakaq import WakaQ
 
-from . import PORT, jobs, option
+from . import PORT, QUEUES, jobs, option
 
 wakaq = WakaQ(
-    queues=["urgent", "bench"], host="127.0.0.1", port=PORT, concurrency=option("concurrency", 1), worker_log_level=30
+    queues=QUEUES, host="127.0.0.1", port=PORT, concurrency=option("concurrency", 1), worker_log_level=30
 )
 
 
