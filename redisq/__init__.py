@@ -1,6 +1,7 @@
 """redisq: reliable job queues on Redis lists."""
 
 from .app import RedisQ
+from .call import Call
 from .codec import JSON, Codec
 from .consuming import ClaimableQueue as Queue
 from .cron import CronEntry
@@ -34,15 +35,17 @@ from .errors import (
     TaskNameTaken,
     UnknownTask,
     WaitTimeout,
+    WorkflowNotFound,
 )
 from .feed import Feed
 from .finding import load_app
-from .job import Job
+from .job import Job, Parent
 from .retry import Backoff
 from .settings import Retention
 from .survey import HeldJob, WorkerInfo
 from .task import Task
 from .waiting import as_completed, as_completed_async, wait, wait_async
+from .workflow import Flow, Workflow, chain, group
 
 __version__ = "0.1.0"
 
@@ -50,6 +53,7 @@ __all__ = [
     "JSON",
     "AppNotFound",
     "Backoff",
+    "Call",
     "Codec",
     "CronEntry",
     "CronNotFound",
@@ -60,6 +64,7 @@ __all__ = [
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
+    "Flow",
     "GiveUp",
     "HeldJob",
     "InvalidName",
@@ -74,6 +79,7 @@ __all__ = [
     "NoCurrentJob",
     "NotDurable",
     "NotSerializable",
+    "Parent",
     "PayloadTooLarge",
     "Queue",
     "RedisQ",
@@ -88,9 +94,13 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkerInfo",
+    "Workflow",
+    "WorkflowNotFound",
     "as_completed",
     "as_completed_async",
+    "chain",
     "current_job",
+    "group",
     "load_app",
     "wait",
     "wait_async",

@@ -23,6 +23,9 @@ slots:<key>               SET     ids of jobs that run, of which only so many ma
 starts:<key>              LIST    when the last of so many in a time started, ms; short-lived
 turn:<key>                ZSET    id -> when enqueued, ms: scheduled since a limit is reached
 unique:<key>              STRING  id of the only job that may have this key
+after:<id>                HASH    for which parents a job waits, and how those ended, see next.lua
+next:<id>                 LIST    full ids of the jobs that wait for this one
+flow:<id>                 STRING  a workflow: the ids of its jobs (JSON); a TTL once one has ended
 cron                      HASH    the timetable, a few fields per entry, see cron.py
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
@@ -60,6 +63,9 @@ NAMES = {
     "starts": "starts:",
     "turn": "turn:",
     "unique": "unique:",
+    "after": "after:",
+    "next": "next:",
+    "flow": "flow:",
     "cron": "cron",
     "control": "control:",
     "done": "done:",

@@ -1,5 +1,5 @@
 #!lua
--- include: common put
+-- include: common put limits hooks
 -- Enqueues a job that is to be the only one under its key. If there is one, nothing is made; one that waits may get what
 -- the new call says.
 -- KEYS     the base of a queue
@@ -15,8 +15,10 @@ local waits = version and (not status or status == 'd')
 
 -- The waiting one does what this call asks for. One that is scheduled is so anew.
 local function overwrite()
+  local before = redis.call('HGET', key, 'j')
   redis.call('HDEL', key, 'o', 'ex')
   redis.call('HSET', key, unpack(ARGV, 10, 9 + ARGV[9]))
+  if before then keep_ties(key, before) end
   local deadline = redis.call('HGET', key, 'ex')
   if deadline then redis.call('HSET', key, 'ex', -at(tonumber(deadline), now)) end -- from this call on, not from the first
   if status == 'd' and redis.call('ZSCORE', q .. KEY.scheduled, holder) then schedule(q, holder, at(tonumber(ARGV[7]), now)) end
