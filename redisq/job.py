@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -59,7 +59,7 @@ UNFINISHED = frozenset({"queued", "scheduled", "running"})
 _options_encoder = msgspec.json.Encoder()
 
 
-class Parent(msgspec.Struct, frozen=True):
+class Parent(NamedTuple):
     """A job for which another one waits. `id`: its full id. `status`: succeeded, failed or cancelled, as it ended; None
     while it has not. `result`: of one that succeeded; `error`: of one that did not.
     """

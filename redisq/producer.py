@@ -137,8 +137,10 @@ class Producer:
             durable.confirm(route, durability, replies, prepared.ids, patience)
         return answers
 
-    def send_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> None:
-        """Enqueue a workflow, all of it or nothing, in one round trip: see flow.lua. Raises what `send` does."""
+    def send_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> bool:
+        """Enqueue a workflow, all of it or nothing, in one round trip: see flow.lua. Whether that made it. Raises what
+        `send` does, with the workflow's id.
+        """
         if self.has_to_announce_elsewhere():
             self._announce_elsewhere()
         retention, route, patience = self._settings.retention, self.route, self._settings.patience
@@ -149,19 +151,19 @@ class Producer:
         commands = [evalsha(FLOW, [self._base], args)]
         if not self._is_elsewhere():
             commands.insert(0, self._announcement)
-        ids = tuple(job.local_id for job in jobs)
         try:
             if durability:
                 replies = durable.call(route, durability, commands, patience)
             else:
                 replies = route.call(commands, patience)
         except CallLost as error:
-            raise EnqueueUnknown(str(error), ids) if error.sent else error from error.__cause__
+            raise EnqueueUnknown(str(error), (flow_id,)) if error.sent else error from error.__cause__
         answer = replies[len(commands) - 1]
         if isinstance(answer, redis.ResponseError):
             raise _refusal(answer)
         if durability:
-            durable.confirm(route, durability, replies, ids, patience)
+            durable.confirm(route, durability, replies, (flow_id,), patience)
+        return bool(answer)
 
     def prepare(self, jobs: Sequence[NewJob], durable: bool = False) -> Prepared:
         """What is to be sent to the queue's route. It can be sent again as it is. `durable`: it is to be confirmed."""

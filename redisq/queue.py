@@ -78,9 +78,9 @@ class Queue:
         """Enqueue any JSON value, for whoever claims from this queue."""
         return self._bound.put(payload)
 
-    def enqueue_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> None:
+    def enqueue_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> bool:
         """See Producer.send_flow."""
-        self._producer.send_flow(flow_id, what, jobs, forwarded)
+        return self._producer.send_flow(flow_id, what, jobs, forwarded)
 
     async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""

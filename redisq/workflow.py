@@ -35,12 +35,14 @@ _PAUSE = 0.05
 class Flow(Steps):
     """Calls in an order, before they are enqueued: see redisq.chain and redisq.group."""
 
-    def enqueue(self) -> Workflow:
-        """Enqueue all of it, or nothing. Those of other queues than the first job's are sent on from there.
+    def enqueue(self, workflow_id: str | None = None) -> Workflow:
+        """Enqueue all of it, or nothing. Jobs of other queues than the first job's are sent on from there.
 
-        InvalidOption, PayloadTooLarge, and as Task.enqueue.
+        `workflow_id`: an id that the caller makes, as a job's; if there is such a workflow in the first job's queue,
+        that is answered, and nothing made. PayloadTooLarge, InvalidOption, InvalidName, and what Task.enqueue raises,
+        with an id to be passed here.
         """
-        flow_id = new_id()
+        flow_id = new_id() if workflow_id is None else keys.check_job_id(workflow_id)
         plan = Plan(self, flow_id)
         home = plan.home
         ids = [planned.id for planned in plan.jobs]
@@ -49,14 +51,16 @@ class Flow(Steps):
             entry(queue.name, spec(job, encode(job.task, job.body, job.options, job.hooks)))
             for queue, job in plan.elsewhere
         ]
-        home.enqueue_flow(flow_id, msgspec.json.encode(what), plan.here, forwarded)
+        made = home.enqueue_flow(flow_id, msgspec.json.encode(what), plan.here, forwarded)
+        if not made:
+            return find(home.settings, f"{home.name}.{flow_id}")
         if forwarded:
             _send_on(home.settings, dict.fromkeys([home.name, *(planned.queue.name for planned in plan.elsewhere)]))
         return Workflow(home.settings, f"{home.name}.{flow_id}", what)
 
-    async def enqueue_async(self) -> Workflow:
+    async def enqueue_async(self, workflow_id: str | None = None) -> Workflow:
         """As `enqueue`, of a coroutine."""
-        return await asyncio.to_thread(self.enqueue)
+        return await asyncio.to_thread(self.enqueue, workflow_id)
 
 
 def chain(*steps: Any, on_success: Any = None, on_failure: Any = None) -> Flow:

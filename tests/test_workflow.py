@@ -467,6 +467,25 @@ def test_a_call_that_is_sent_again_makes_nothing_again(app: RedisQ, monkeypatch:
     assert idle(app)
 
 
+def test_an_id_of_the_callers_own_is_known(app: RedisQ) -> None:
+    flow = redisq.chain(call(app, "a"), call(app, "b")).enqueue("order-7")
+    again = redisq.chain(call(app, "b"), call(app, "far")).enqueue("order-7")
+    assert flow.id == again.id == "q.order-7"
+    assert flow.job_ids == again.job_ids
+    run(app, "a", "b")
+    assert idle(app)
+    with pytest.raises(redisq.InvalidName):
+        redisq.chain(call(app, "a")).enqueue("no id")
+
+
+def test_when_no_answer_comes_the_id_is_told(app: RedisQ) -> None:
+    gone = RedisQ("redis://127.0.0.1:1/0", patience=0.1)
+    task = gone.task("a", queue="q")(print)
+    with pytest.raises(redisq.ServerUnavailable):
+        redisq.chain(task.call()).enqueue()
+    gone.close()
+
+
 def test_all_of_it_or_nothing(redis_url: str, app: RedisQ) -> None:
     with checked_app(redis_url, retention=redisq.Retention(feed=1)) as small:
         queue = small.queue("q")

@@ -9,7 +9,7 @@
 local q, key, now, ready = KEYS[1], KEYS[1] .. KEY.flow .. ARGV[1], now_ms(), {}
 local bound, first = tonumber(ARGV[3]), 6 + ARGV[5]
 if redis.call('EXISTS', key) == 1 then
-  redis.call('SET', key, ARGV[2], 'KEEPTTL') -- WAIT counts only this connection's own writes
+  redis.call('SET', key, redis.call('GET', key), 'KEEPTTL') -- WAIT counts only this connection's own writes
   return 0
 end
 redis.call('LLEN', q .. KEY.pending) -- what cannot be shows here, before anything is written
