@@ -35,6 +35,12 @@ def entry(queue: str, spec: list[Any]) -> bytes:
     return msgspec.json.encode([queue, [item.decode() if isinstance(item, bytes) else str(item) for item in spec]])
 
 
+def link_entry(parent: str, child: str) -> bytes:
+    """That a job is to be told of another's end, both by their full ids, as link() in parents.lua leaves it."""
+    full_id = keys.FullId.parse(parent)
+    return msgspec.json.encode([full_id.queue, "link", [full_id.local, child]])
+
+
 def drain(settings: Settings, source: Source) -> int:
     """Send on what waits in a queue's `forward`; answers how many. What is refused stays for the next time, and with it
     what concerns the same jobs.

@@ -51,12 +51,11 @@ class Flow(Steps):
             entry(queue.name, spec(job, encode(job.task, job.body, job.options, job.hooks)))
             for queue, job in plan.elsewhere
         ]
+        full_id = f"{home.name}.{flow_id}"
         made = home.enqueue_flow(flow_id, msgspec.json.encode(what), plan.here, forwarded)
-        if not made:
-            return find(home.settings, f"{home.name}.{flow_id}")
         if forwarded:
             _send_on(home.settings, dict.fromkeys([home.name, *(planned.queue.name for planned in plan.elsewhere)]))
-        return Workflow(home.settings, f"{home.name}.{flow_id}", what)
+        return Workflow(home.settings, full_id, what) if made else find(home.settings, full_id)
 
     async def enqueue_async(self, workflow_id: str | None = None) -> Workflow:
         """As `enqueue`, of a coroutine."""
