@@ -255,8 +255,8 @@ MUTATIONS = [
     one(
         "a follow-up is taken from the list before it is enqueued",
         "forward.py",
-        "        announce = (",
-        "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        announce = (",
+        "        refused = _WAYS[what](",
+        "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        refused = _WAYS[what](",
         "crashes",
     ),
     one(
