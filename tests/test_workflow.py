@@ -184,6 +184,22 @@ def test_after_end_runs_however_they_end(app: RedisQ) -> None:
     run(app, "d")
 
 
+def test_a_parent_that_ends_again_counts_once(app: RedisQ) -> None:
+    first, second = enqueue(app, "a"), enqueue(app, "b")
+    last = enqueue(app, "c", after_end=[first, second])
+    run(app, "a", fail=True)
+    second.cancel()
+    assert last.refresh().status == "queued"
+    first, second = enqueue(app, "a"), enqueue(app, "b", delay=60.0)
+    last = enqueue(app, "d", after_end=[first, second])
+    run(app, "c")
+    run(app, "a", fail=True)
+    first.refresh().retry()
+    run(app, "a")
+    assert last.refresh().status == "scheduled"
+    assert [parent.status for parent in last.parents()] == ["failed", None]
+
+
 def test_a_delay_counts_from_the_end_of_the_parents(app: RedisQ) -> None:
     first = enqueue(app, "a")
     last = enqueue(app, "b", after=[first], delay=60.0)

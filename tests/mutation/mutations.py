@@ -347,13 +347,6 @@ MUTATIONS = [
         "workflows",
     ),
     one(
-        "the end of a parent is counted twice",
-        "lua/next.lua",
-        " or number:find(':')",
-        "",
-        "workflows",
-    ),
-    one(
         "a parent that has ended is waited for",
         "lua/parents.lua",
         "if status == 's' then return 's', result or '' end",
