@@ -1,6 +1,7 @@
 """redisq: reliable job queues on Redis lists."""
 
 from .app import RedisQ
+from .call import Call
 from .codec import JSON, Codec
 from .consuming import ClaimableQueue as Queue
 from .cron import CronEntry
@@ -35,11 +36,12 @@ from .errors import (
     TaskNameTaken,
     UnknownTask,
     WaitTimeout,
+    WorkflowNotFound,
 )
 from .feed import Feed
 from .finding import load_app
 from .handler import JobLogHandler
-from .job import Job
+from .job import Job, Parent
 from .logline import LogEntry
 from .middleware import Middleware
 from .retry import Backoff
@@ -47,6 +49,7 @@ from .settings import Retention
 from .survey import HeldJob, WorkerInfo
 from .task import Task
 from .waiting import as_completed, as_completed_async, wait, wait_async
+from .workflow import Flow, Workflow, chain, group
 
 __version__ = "0.1.0"
 
@@ -54,6 +57,7 @@ __all__ = [
     "JSON",
     "AppNotFound",
     "Backoff",
+    "Call",
     "Codec",
     "CronEntry",
     "CronNotFound",
@@ -65,6 +69,7 @@ __all__ = [
     "EnqueueUnknown",
     "Feed",
     "FeedFull",
+    "Flow",
     "GiveUp",
     "HeldJob",
     "InvalidName",
@@ -82,6 +87,7 @@ __all__ = [
     "NoCurrentJob",
     "NotDurable",
     "NotSerializable",
+    "Parent",
     "PayloadTooLarge",
     "Queue",
     "RedisQ",
@@ -96,9 +102,13 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkerInfo",
+    "Workflow",
+    "WorkflowNotFound",
     "as_completed",
     "as_completed_async",
+    "chain",
     "current_job",
+    "group",
     "load_app",
     "wait",
     "wait_async",

@@ -33,6 +33,8 @@ from .signing import signer
 from .task import Task
 from .times import is_number
 from .topology import open_server
+from .workflow import Workflow
+from .workflow import find as find_workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -206,6 +208,10 @@ class RedisQ:
         """As `job`, of a coroutine."""
         queue, local_id = keys.FullId.parse(job_id)
         return await self.queue(queue).fetch_async(local_id)
+
+    def workflow(self, workflow_id: str) -> Workflow:
+        """The workflow with this id, as `Workflow.id` has it; WorkflowNotFound, InvalidName."""
+        return find_workflow(self.settings, workflow_id)
 
     def find_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """The jobs with these full ids, in order, None for one that is not there; a round trip per queue."""

@@ -94,4 +94,5 @@ class BoundQueue:
         keys.check_task(task)
         options = self._options.with_(**more[0]) if more else self._options
         new = NewJob.make(task, self._settings.codec.encode([args, dict(kwargs)]), options)
-        return new if options.policy is None else new.under_policy(args, kwargs)
+        plain = options.policy is None and options.after is None
+        return new if plain else new.under_policy(args, kwargs)

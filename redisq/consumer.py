@@ -16,6 +16,7 @@ from .claimer import Claimer, Interrupted, giving_back, registration, renewal, s
 from .connection import LONGEST_BLOCK
 from .endpoint import Command
 from .errors import LeaseLost, RedisQError, ServerRefused, ServerUnavailable
+from .forward import WAITED_FOR, drain
 from .settings import Settings
 from .sharded import ShardedClaimer, extend, make_claimer
 
@@ -65,6 +66,8 @@ class Consumer:
                 opened = [self._opened(job) for job in jobs]
                 if claimer.unregistered:
                     self._retire()
+                if claimer.forwarding:
+                    self._forward()
                 if opened or (remaining <= 0 and not claimer.unregistered):
                     return opened
         except Interrupted:
@@ -82,6 +85,8 @@ class Consumer:
         answers = [answer for reply in self._call(commands) if isinstance(reply, list) for answer in reply]
         for _, settlement in settled:
             self._forget(settlement.job)
+        if any(what.job.hooks and WAITED_FOR in what.job.hooks for _, what in settled):
+            self._forward()
         refused = next((answer for answer in answers if answer.startswith(b"error")), None)
         if refused:
             raise ServerRefused(refused.decode())
@@ -117,6 +122,15 @@ class Consumer:
             self._call(renewal(self.sources, [self.worker]))
         self.renewed_at = now
         return self._claimer
+
+    def _forward(self) -> None:
+        """Where no worker does it, what is on its way to other queues is sent on here."""
+        try:
+            for source in self.sources:
+                while drain(self.settings, source):
+                    pass
+        except RedisQError as error:  # there is a next time
+            self._on_trouble(error)
 
     def _retire(self) -> None:
         """Be nobody: what this worker held runs elsewhere, or is still open and settled under its name."""

@@ -106,8 +106,8 @@ def define(
         raise InvalidOption(f"not a task: {target!r:.100} (app.cron and app.every stand above app.task)")
     task, own_queue, call = target.target()
     call = call.with_(**options)
-    if call.job_id is not None or call.begin or call.durability is not msgspec.UNSET:
-        raise InvalidOption("job_id, delay, at, durability: not of a timetable's jobs")
+    if call.job_id is not None or call.begin or call.durability is not msgspec.UNSET or call.after is not None:
+        raise InvalidOption("job_id, delay, at, durability, after: not of a timetable's jobs")
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", task)[:100] if name is None else name
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidOption(f"name: 1 to 100 of A-Z a-z 0-9 _ . -, not {name!r:.160}")

@@ -12,9 +12,10 @@ from .codec import MAX_PAYLOAD
 from .connection import evalsha
 from .errors import InvalidOption, LeaseLost, NoCurrentJob, PayloadTooLarge
 from .forward import entry
-from .job import Job, as_hash
+from .job import Job, Parent, as_hash
 from .observed import telling
 from .options import NO_OPTIONS
+from .parents import parents
 from .producer import NewJob, described, spec
 from .queue import Queue
 from .scribe import Key, Pages
@@ -72,6 +73,18 @@ class CurrentJob:
     def headers(self) -> dict[str, str]:
         """Texts by name that its call, or a middleware, gave it to carry; the same in each attempt."""
         return self._claimed.headers
+
+    def parents(self) -> list[Parent]:
+        """The jobs for which it waited, and how they ended, in the order in which it named them. A round trip.
+        JobNotFound if a result was too large to be copied, and is no longer kept.
+        """
+        return parents(self._settings, self.queue, self._claimed.id.decode())
+
+    def results(self) -> list[Any]:
+        """What the jobs returned for which it waited, in the order in which it named them; None of one that did not
+        succeed. See `parents`.
+        """
+        return [parent.result for parent in self.parents()]
 
     def set_progress(self, done: int, total: int) -> None:
         """Show how far the job has come. LeaseLost if it is no longer this worker's."""

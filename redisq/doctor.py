@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from . import keys
+from . import keys, ties
 from .claimed import Source
 from .claimer import giving_back
 from .codec import as_text
@@ -40,6 +40,7 @@ DONE = {
     "dead": "had failed and was in no place: put into the dead letters",
     "expire": "had ended and would have been kept for ever: given a TTL",
     "forget": "is gone, and what it logged was there: deleted",
+    "tie": "waited for a job that would not have told it of its end: it was told, or will be",
     "give back": "is not registered and held jobs: they were queued again",
     "set aside": "has a wrong type: renamed, so that the queue can work",
 }
@@ -72,6 +73,7 @@ class Doctor:
         if not (self._dry_run and broken):
             yield from self._ghosts()
             yield from self._misplaced()
+            yield from self._cut()
 
     def _broken_keys(self) -> Iterator[str]:
         for name, expected in TYPES.items():
@@ -107,6 +109,13 @@ class Doctor:
             found = self._call(evalsha(MEND, [self._base], (raw, "0" if self._dry_run else "1", ttl))).decode()
             if found != "fine":
                 yield Finding(self._queue, as_text(raw), found)
+
+    def _cut(self) -> Iterator[Finding]:
+        """Jobs that wait for parents which will not tell them."""
+        for local_id, parents in ties.cut(self._settings, self._queue):
+            if not self._dry_run:
+                ties.tie(self._settings, self._queue, local_id, parents)
+            yield Finding(self._queue, local_id, "tie")
 
     def _placed(self) -> Iterator[str]:
         for name in ("pending", "suspects"):

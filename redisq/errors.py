@@ -19,6 +19,7 @@ RedisQError
 ├── JobNotFound              (LookupError) no such job, or its result has expired
 ├── JobRunning               the job runs: it can not be deleted now
 ├── CronNotFound             (LookupError) no entry of the timetable has this name
+├── WorkflowNotFound         (LookupError) no such workflow, or it is forgotten
 ├── JobFailed                waited for a job that failed
 ├── JobCancelled             waited for a job that was cancelled
 ├── WaitTimeout              (TimeoutError) waited for a job that takes longer
@@ -117,6 +118,10 @@ class JobNotFound(RedisQError, LookupError):
 
 class JobRunning(RedisQError):
     """The job runs: it cannot be deleted now."""
+
+
+class WorkflowNotFound(RedisQError, LookupError):
+    """No such workflow: it never was, or it is forgotten, as its jobs are."""
 
 
 class CronNotFound(RedisQError, LookupError):

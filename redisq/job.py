@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -60,6 +60,17 @@ UNFINISHED = frozenset({"queued", "scheduled", "running"})
 _options_encoder = msgspec.json.Encoder()
 
 
+class Parent(NamedTuple):
+    """A job for which another one waits. `id`: its full id. `status`: succeeded, failed or cancelled, as it ended; None
+    while it has not. `result`: of one that succeeded; `error`: of one that did not.
+    """
+
+    id: str
+    status: str | None
+    result: Any = None
+    error: str | None = None
+
+
 class Home(Protocol):
     """Where a job can be looked up and acted on: its queue."""
 
@@ -72,6 +83,7 @@ class Home(Protocol):
     def delete(self, local_id: str) -> None: ...
     def logs(self, local_id: str) -> list[LogEntry]: ...
     async def logs_async(self, local_id: str) -> list[LogEntry]: ...
+    def parents(self, local_id: str) -> list[Parent]: ...
 
 
 class Job:
@@ -251,6 +263,12 @@ class Job:
     def retry(self) -> Job:
         """Queue it again if it is a dead letter, with all its attempts before it. Answers the job as it then is."""
         return self.home.revive(self.local_id)
+
+    def parents(self) -> list[Parent]:
+        """The jobs for which it waits or waited, in the order in which it named them; none once it has ended, but as a
+        dead letter. A round trip. JobNotFound if a result was too large to be copied, and is no longer kept.
+        """
+        return self.home.parents(self.local_id)
 
     def delete(self) -> None:
         """Forget it and free its id. JobRunning if it runs, JobNotFound if it is gone."""

@@ -17,13 +17,16 @@ log:<id>                  LIST    what the job logged, the newest on the right; 
 workers                   ZSET    registered worker -> end of its lease, ms
 calls                     HASH    worker -> "number of last claim:lease, ms:mark of expiry, ms"
 ended                     LIST    ids of succeeded and cancelled jobs, the newest on the left
-forward                   LIST    follow-ups on their way to another queue
+forward                   LIST    follow-ups and news of ends on their way to another queue
 wake                      LIST    one token while there may be something to claim
 state                     HASH    paused, limits (JSON), kept (last housekeeping, ms), epoch
 slots:<key>               SET     ids of jobs that run, of which only so many may
 starts:<key>              LIST    when the last of so many in a time started, ms; short-lived
 turn:<key>                ZSET    id -> when enqueued, ms: scheduled since a limit is reached
 unique:<key>              STRING  id of the only job that may have this key
+after:<id>                HASH    for which parents a job waits, and how they ended; next.lua
+next:<id>                 LIST    full ids of the jobs that wait for this one
+flow:<id>                 STRING  a workflow: ids of its jobs (JSON); a TTL once one has ended
 cron                      HASH    the timetable, a few fields per entry, see cron.py
 control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
@@ -62,6 +65,9 @@ NAMES = {
     "starts": "starts:",
     "turn": "turn:",
     "unique": "unique:",
+    "after": "after:",
+    "next": "next:",
+    "flow": "flow:",
     "cron": "cron",
     "control": "control:",
     "done": "done:",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from .errors import InvalidOption
-from .keys import check_job_id, check_name
+from .keys import FullId, check_job_id, check_name
 from .policy import OPTIONS, Policy
 from .retry import Schedule
 from .retry import check as check_backoff
@@ -60,10 +60,39 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 DEFAULTS = RunOptions(max_attempts=3, timeout=300.0, result_ttl=86400.0, backoff=1.0)
 
 
+#: Of which other jobs a job may say that it waits for them, and how they must end: see After.
+MODES = {"after": "s", "after_failure": "f", "after_end": "e"}
+#: The most jobs for which one may wait.
+MOST_PARENTS = 10_000
+#: When a job is due that waits for others: see parents.lua.
+NEVER = "inf"
+
+
+class After(msgspec.Struct, frozen=True):
+    """For which jobs, by their full ids, a job waits, and how they must end: all well (mode s), one as a dead letter
+    (f), or all in any way (e).
+    """
+
+    parents: tuple[str, ...]
+    mode: str
+
+    @classmethod
+    def of(cls, name: str, jobs: Any) -> After | None:
+        """Of an option that gives jobs, or full ids of jobs; None for none. InvalidOption, InvalidName."""
+        if isinstance(jobs, str | bytes) or not isinstance(jobs, Iterable):
+            raise InvalidOption(f"{name}: a list of jobs, not {jobs!r:.100}")
+        full_ids = (job if isinstance(job, str) else getattr(job, "id", "") for job in jobs)
+        ids = tuple(dict.fromkeys(str(FullId.parse(full_id)) for full_id in full_ids))
+        if len(ids) > MOST_PARENTS:
+            raise InvalidOption(f"{name}: {MOST_PARENTS} jobs at most, not {len(ids)}")
+        return cls(ids, MODES[name]) if ids else None
+
+
 class CallOptions(msgspec.Struct, frozen=True):
     """What one call asks for. `delay`: seconds until it may run, or `at`: an aware datetime. `feed`: who is told when
     it ends. `expires`: seconds from its enqueueing, or an aware datetime, after which it is not started any more.
     `headers`: texts by name that travel with the job, 4 KiB at most.
+    `after`, `after_failure` or `after_end`: for which jobs it waits, see After; its delay counts from their end.
 
     `durability`: see durability.py; what the app does, if not given. `run`: see RunOptions; `policy`: see Policy.
     """
@@ -77,11 +106,13 @@ class CallOptions(msgspec.Struct, frozen=True):
     run: RunOptions = RunOptions()
     policy: Policy | None = None
     headers: dict[str, str] | None = None
+    after: After | None = None
 
     def with_(self, **changes: Any) -> CallOptions:
         """A copy with other values, which are checked: InvalidOption, InvalidName."""
         run = {name: changes.pop(name) for name in tuple(changes) if name in RunOptions.__struct_fields__}
         policy = {name: changes.pop(name) for name in tuple(changes) if name in OPTIONS}
+        waits = {name: changes.pop(name) for name in MODES if name in changes}
         unknown = changes.keys() - _OF_A_CALL
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")
@@ -89,6 +120,10 @@ class CallOptions(msgspec.Struct, frozen=True):
             changes["run"] = msgspec.structs.replace(self.run, **run).check()
         if policy:
             changes["policy"] = (self.policy or Policy()).with_(policy)
+        if len(waits) > 1:
+            raise InvalidOption(f"{', '.join(waits)}: one of them")
+        for name, jobs in waits.items():
+            changes["after"] = After.of(name, jobs)
         options = msgspec.structs.replace(self, **_one_begin(changes))
         options.check_times()
         if options.job_id is not None:
@@ -120,7 +155,7 @@ class CallOptions(msgspec.Struct, frozen=True):
         return moment(self.delay if self.at is None else self.at)
 
 
-_OF_A_CALL = frozenset(CallOptions.__struct_fields__) - {"run", "policy"}
+_OF_A_CALL = frozenset(CallOptions.__struct_fields__) - {"run", "policy", "after"}
 #: Of a call that asks for nothing.
 NO_OPTIONS = CallOptions()
 

@@ -82,9 +82,10 @@ class Policy(msgspec.Struct, frozen=True):
 OPTIONS = frozenset(Policy.__struct_fields__)
 
 
-def hooks(limits: Sequence[Limit], unique: Unique | None) -> bytes:
-    """The field `j` of a job's record; empty if nothing hangs on it."""
+def hooks(limits: Sequence[Limit], unique: Unique | None, more: Mapping[str, Any] | None = None) -> bytes:
+    """The field `j` of a job's record; empty if nothing hangs on it. `more`: of workflows, see parents.lua."""
     what: dict[str, Any] = {"l": limits} if limits else {}
+    what |= more or {}
     if unique is not None and not unique.scope.isdecimal():
         what["u"] = unique.key
     return msgspec.json.encode(what) if what else b""

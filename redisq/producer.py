@@ -12,14 +12,15 @@ from msgspec import UNSET
 
 from . import durability as durable
 from . import keys
+from .codec import as_text
 from .connection import CallLost, Route, evalsha
 from .endpoint import LOST, Command
-from .errors import EnqueueUnknown, FeedFull, RedisQError, ServerRefused, ServerUnavailable
+from .errors import EnqueueUnknown, FeedFull, InvalidOption, JobNotFound, RedisQError, ServerRefused, ServerUnavailable
 from .ids import new_id
 from .job import Home, Job, as_hash, encode
-from .options import DURABILITIES, CallOptions
+from .options import DURABILITIES, NEVER, CallOptions
 from .policy import Unique, hooks
-from .scripts import ENQUEUE, ENQUEUE_ONCE
+from .scripts import ENQUEUE, ENQUEUE_AFTER, ENQUEUE_ONCE, FLOW
 from .settings import Settings
 from .signing import Signer
 from .times import until
@@ -50,13 +51,21 @@ class NewJob(NamedTuple):
     def make(cls, task: str, body: bytes, options: CallOptions) -> NewJob:
         return cls(options.job_id or new_id(), task, body, options)
 
-    def under_policy(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
-        """With what its options' policy says of a call with these arguments. InvalidOption."""
-        policy = self.options.policy
-        if policy is None:
+    def under_policy(self, args: Sequence[Any], kwargs: Mapping[str, Any], flow: str = "") -> NewJob:
+        """With what its options' policy says of a call with these arguments, and for which jobs it waits. `flow`: the
+        workflow that it is of. InvalidOption.
+        """
+        policy, after = self.options.policy, self.options.after
+        if policy is None and after is None and not flow:
             return self
-        unique = policy.only_one(self.task, self.body, args, kwargs)
-        return self._replace(hooks=hooks(policy.limits(self.task, args, kwargs), unique), unique=unique)
+        unique = policy.only_one(self.task, self.body, args, kwargs) if policy else None
+        if unique is not None and after is not None:
+            raise InvalidOption("unique: not of a job that waits for others")
+        limits = policy.limits(self.task, args, kwargs) if policy else []
+        more: dict[str, Any] = {"w": flow} if flow else {}
+        if after is not None:
+            more |= {"a": after.parents, "m": after.mode, "d": self.options.begin}
+        return self._replace(hooks=hooks(limits, unique, more), unique=unique)
 
 
 class Prepared(NamedTuple):
@@ -87,7 +96,8 @@ def described(signer: Signer | None, queue: str, job: NewJob) -> list[bytes]:
 def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
     """A job as put() in put.lua reads it."""
     options = job.options
-    return [job.local_id, options.begin, options.feed or "", len(fields), *fields]
+    due = options.begin if options.after is None else NEVER
+    return [job.local_id, due, options.feed or "", len(fields), *fields]
 
 
 class Producer:
@@ -135,6 +145,34 @@ class Producer:
             durable.confirm(route, durability, replies, prepared.ids, patience)
         return answers
 
+    def send_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> bool:
+        """Enqueue a workflow, all of it or nothing, in one round trip: see flow.lua. Whether that made it. Raises what
+        `send` does, with the workflow's id.
+        """
+        if self.has_to_announce_elsewhere():
+            self._announce_elsewhere()
+        retention, route, patience = self._settings.retention, self.route, self._settings.patience
+        durability = self.durability(jobs)
+        args: list[Any] = [flow_id, what, retention.feed, retention.ended, len(forwarded), *forwarded]
+        for job in jobs:
+            args += spec(job, described(self._settings.signer, self.queue, job))
+        commands = [evalsha(FLOW, [self._base], args)]
+        if not self._is_elsewhere():
+            commands.insert(0, self._announcement)
+        try:
+            if durability:
+                replies = durable.call(route, durability, commands, patience)
+            else:
+                replies = route.call(commands, patience)
+        except CallLost as error:
+            raise EnqueueUnknown(str(error), (flow_id,)) if error.sent else error from error.__cause__
+        answer = replies[len(commands) - 1]
+        if isinstance(answer, redis.ResponseError):
+            raise _refusal(answer)
+        if durability:
+            durable.confirm(route, durability, replies, (flow_id,), patience)
+        return bool(answer)
+
     def prepare(self, jobs: Sequence[NewJob], durable: bool = False) -> Prepared:
         """What is to be sent to the queue's route. It can be sent again as it is. `durable`: it is to be confirmed."""
         signer = self._settings.signer
@@ -162,13 +200,18 @@ class Producer:
         common = (touch, self._settings.retention.feed)
         args: list[Any] = [*common]
         unique: list[Command] = []
+        waits = False
         for job, fields in zip(jobs, sent_fields, strict=True):
             if job.unique is None:
                 args += spec(job, fields)
+                waits = waits or job.options.after is not None
             else:
                 how = (job.unique.key, job.unique.scope, "1" if job.unique.replace else "0", *common)
                 unique.append(evalsha(ENQUEUE_ONCE, [self._base], (*how, *spec(job, fields))))
-        return ([evalsha(ENQUEUE, [self._base], args)] if len(args) > len(common) else []) + unique
+        if waits:
+            args.insert(len(common), self._settings.retention.ended)
+        script = ENQUEUE_AFTER if waits else ENQUEUE
+        return ([evalsha(script, [self._base], args)] if len(args) > len(common) else []) + unique
 
     def durability(self, jobs: Sequence[NewJob]) -> str | None:
         """The most that one of them asks for."""
@@ -211,11 +254,7 @@ class Producer:
             raw_id, answer = answer
             local_id = raw_id.decode()
         if isinstance(answer, redis.ResponseError):
-            if str(answer).startswith("FEEDFULL"):
-                return FeedFull(f"feed {job.options.feed!r} has too many unread entries")
-            refused = ServerRefused(str(answer))
-            refused.__cause__ = answer
-            return refused
+            return _refusal(answer)
         if isinstance(answer, int):
             fields = as_hash(sent)
             fields[b"e"] = b"%d" % answer
@@ -226,7 +265,18 @@ class Producer:
             fields = as_hash(answer)
             ours = job.options.job_id is None or fields.get(b"i") == sent[-1]  # by the nonce of this call
             created = ours and local_id == job.local_id
+            if job.options.after is not None and created and fields.get(b"x", b"").endswith(b"there is no such job"):
+                return JobNotFound(as_text(fields[b"x"]))
         return Job(self._home, self.queue, local_id, fields, self._settings.codec, created)
+
+
+def _refusal(answer: redis.ResponseError) -> RedisQError:
+    name, _, feed = str(answer).partition(" ")
+    if name == "FEEDFULL":
+        return FeedFull(f"feed {feed!r} has too many unread entries")
+    refused = ServerRefused(str(answer))
+    refused.__cause__ = answer
+    return refused
 
 
 def _answers(jobs: Sequence[NewJob], replies: Sequence[Any]) -> Iterator[Any]:

@@ -20,14 +20,15 @@ from .codec import as_text
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
-from .job import STATUSES, UNFINISHED, Job, as_hash
+from .job import STATUSES, UNFINISHED, Job, Parent, as_hash
 from .logline import LogEntry
 from .logline import read as read_log
 from .loops import Loops
 from .observed import ObservedQueue
 from .options import NO_OPTIONS, CallOptions
+from .parents import parents
 from .policy import limits_of
-from .producer import Producer
+from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
 from .settings import Settings
 from .survey import Survey, WorkerInfo
@@ -88,6 +89,10 @@ class Queue:
     def put(self, payload: Any) -> Job:
         """Enqueue any JSON value, for whoever claims from this queue."""
         return self._bound.put(payload)
+
+    def enqueue_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> bool:
+        """See Producer.send_flow."""
+        return self._producer.send_flow(flow_id, what, jobs, forwarded)
 
     async def enqueue_async(self, task: str, /, *args: Any, **kwargs: Any) -> Job:
         """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
@@ -201,6 +206,10 @@ class Queue:
         return job
 
     @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
     def loops(self) -> Loops:
         return self._settings.loops
 
@@ -213,11 +222,14 @@ class Queue:
         return self._act(REVIVE, local_id)
 
     def delete(self, local_id: str) -> None:
-        answer = self._run(DELETE, local_id)
+        answer = self._run(DELETE, local_id, self._settings.retention.ended)
         if answer == b"running":
             raise JobRunning(f"job {self.name}.{local_id} is running")
         if answer == b"missing":
             raise JobNotFound(f"no job {self.name}.{local_id}")
+
+    def parents(self, local_id: str) -> list[Parent]:
+        return parents(self._settings, self.name, local_id)
 
     def purge(self) -> int:
         """Cancel all jobs that wait or are scheduled. Answers how many."""

@@ -36,6 +36,10 @@ class Script:
 
 ENQUEUE = Script("enqueue")
 ENQUEUE_ONCE = Script("enqueue_once")
+ENQUEUE_AFTER = Script("enqueue_after")
+FLOW = Script("flow")
+LINK = Script("link")
+ARRIVE = Script("arrive")
 REGISTER = Script("register")
 CLAIM = Script("claim")
 KEEP = Script("keep")

@@ -7,7 +7,9 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from .batching import Batching
-from .bound import BoundQueue, Call, Progress
+from .bound import BoundQueue, Progress
+from .bound import Call as BulkCall
+from .call import Call
 from .failing import NO_RULES, Rules
 from .job import Job
 from .options import DEFAULTS, NO_OPTIONS, CallOptions, RunOptions
@@ -65,11 +67,15 @@ class Task(Generic[P, R]):
         """Have a worker call it; the server has the job when this returns."""
         return self._bound().enqueue(self.name, *args, **kwargs)
 
-    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """A call for a workflow, which is not enqueued by itself: see redisq.chain."""
+        return Call(self.name, self._queues(self.queue), self._calls, args, kwargs)
+
+    def enqueue_many(self, calls: Iterable[BulkCall]) -> list[Job]:
         """Many calls, each (args, kwargs) or (args, kwargs, options); a few hundred a round trip, whole or absent."""
         return self._bound().enqueue_many(self.name, calls)
 
-    def enqueue_bulk(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+    def enqueue_bulk(self, calls: Iterable[BulkCall], progress: Progress | None = None) -> int:
         """Any number of calls, of which it holds a few hundred at a time; answers how many. See Queue.enqueue_bulk."""
         return self._bound().enqueue_bulk(self.name, calls, progress)
 
@@ -77,11 +83,11 @@ class Task(Generic[P, R]):
         """As `enqueue`, of a coroutine. Cancelled, it leaves a job that may or may not exist."""
         return await self._bound().enqueue_async(self.name, *args, **kwargs)
 
-    async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
+    async def enqueue_many_async(self, calls: Iterable[BulkCall]) -> list[Job]:
         """As `enqueue_many`, of a coroutine."""
         return await self._bound().enqueue_many_async(self.name, calls)
 
-    async def enqueue_bulk_async(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+    async def enqueue_bulk_async(self, calls: Iterable[BulkCall], progress: Progress | None = None) -> int:
         """As `enqueue_bulk`, of a coroutine."""
         return await self._bound().enqueue_bulk_async(self.name, calls, progress)
 
@@ -108,11 +114,15 @@ class BoundTask:
         """See Task.enqueue."""
         return self._queue.bound(self._options).enqueue(self._name, *args, **kwargs)
 
-    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+    def call(self, /, *args: Any, **kwargs: Any) -> Call:
+        """See Task.call."""
+        return Call(self._name, self._queue, self._options, args, kwargs)
+
+    def enqueue_many(self, calls: Iterable[BulkCall]) -> list[Job]:
         """See Task.enqueue_many."""
         return self._queue.bound(self._options).enqueue_many(self._name, calls)
 
-    def enqueue_bulk(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+    def enqueue_bulk(self, calls: Iterable[BulkCall], progress: Progress | None = None) -> int:
         """See Task.enqueue_bulk."""
         return self._queue.bound(self._options).enqueue_bulk(self._name, calls, progress)
 
@@ -120,11 +130,11 @@ class BoundTask:
         """See Task.enqueue_async."""
         return await self._queue.bound(self._options).enqueue_async(self._name, *args, **kwargs)
 
-    async def enqueue_many_async(self, calls: Iterable[Call]) -> list[Job]:
+    async def enqueue_many_async(self, calls: Iterable[BulkCall]) -> list[Job]:
         """See Task.enqueue_many_async."""
         return await self._queue.bound(self._options).enqueue_many_async(self._name, calls)
 
-    async def enqueue_bulk_async(self, calls: Iterable[Call], progress: Progress | None = None) -> int:
+    async def enqueue_bulk_async(self, calls: Iterable[BulkCall], progress: Progress | None = None) -> int:
         """See Task.enqueue_bulk_async."""
         return await self._queue.bound(self._options).enqueue_bulk_async(self._name, calls, progress)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ def wait(jobs: Iterable[Job], timeout: float | None = None, first: bool = False)
         return run(wait_async(jobs, timeout, first))
 
 
-def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Iterator[Job]:
+def as_completed(jobs: Iterable[Job], timeout: float | None = None) -> Generator[Job, None, None]:
     """Each job as soon as it has ended, as it then is. WaitTimeout when `timeout` seconds have passed before all have;
     JobNotFound if one is gone; ServerUnavailable.
     """

@@ -14,7 +14,9 @@ from redisq import RedisQ
 LISTS = {"pending": None, "suspects": None}
 SORTED = {"scheduled": b"d", "dead": b"f"}
 # keys of a queue that may stand for ever, beside the places and the jobs
-LASTING = {"workers", "calls", "ended", "forward", "wake", "state", "cron"}
+LASTING = {"workers", "calls", "ended", "forward", "wake", "state", "cron", "flow"}
+# keys that only a job has which is in a place
+TIES = {"after", "next"}
 
 
 @contextmanager
@@ -50,6 +52,8 @@ def check_queue(client: redis.Redis, base: str) -> None:
             jobs.append(tail)
         elif kind == "log":
             logs.append(tail)
+        elif kind in TIES:
+            assert tail in held, f"{key!r} is there, and its job is in no place"
         elif client.ttl(key) == -1:
             assert kind in {"claimed", *LISTS, *SORTED, *LASTING}, f"{key!r} stays for ever"
     _check_jobs(client, base, jobs, held)
@@ -58,6 +62,7 @@ def check_queue(client: redis.Redis, base: str) -> None:
         assert log_kept in (-2, kept) or 0 < log_kept <= kept, f"{job_id} has gone before what it logged"
     missing = held.keys() - set(jobs)
     assert not missing, f"{missing} are in a place, without a record"
+    _check_waiting(client, base)
     _check_token(client, base)
     for feed in feeds:
         check_queue(client, f"{base}feed:{feed}:")
@@ -94,6 +99,32 @@ def _check_jobs(
         elif ttl != -2:  # it has expired meanwhile
             assert status in (b"s", b"c", b"f"), f"{job_id} is in no place, with status {status!r}"
             assert untold is not None or ttl > 0, f"the record of {job_id}, which has ended, stays for ever"
+
+
+def _check_waiting(client: redis.Redis, base: str) -> None:
+    """Who waits for others is scheduled for never, and those of its queue know it."""
+    never = {job_id.decode() for job_id in client.zrangebyscore(f"{base}scheduled", "inf", "inf")}
+    waiting = set()
+    for key in client.scan_iter(f"{base}after:*"):
+        job_id, told = key.decode()[len(base) + 6 :], client.hgetall(key)
+        parents = {name.decode(): value for name, value in told.items() if b"." in name}
+        open_ = [name for name, value in parents.items() if b":" not in value]
+        if int(told[b"left"]) > 0:
+            waiting.add(job_id)
+            assert len(open_) == int(told[b"left"]), f"{job_id} waits for {told[b'left']!r} of {parents}"
+            _check_told(client, base, job_id, open_)
+    assert never == waiting, f"scheduled for never, or waiting for others: {never ^ waiting}"
+
+
+def _check_told(client: redis.Redis, base: str, job_id: str, parents: list[str]) -> None:
+    here = base[base.index("{") + 1 : base.index("}")]
+    for parent in parents:
+        queue, _, local_id = parent.partition(".")
+        if queue == here:
+            listed = client.lrange(f"{base}next:{local_id}", 0, -1)
+            assert f"{here}.{job_id}".encode() in listed, f"{job_id} waits for {parent}, which does not know"
+            status = client.hget(f"{base}job:{local_id}", "s")
+            assert status not in (b"s", b"c"), f"{job_id} waits for {parent} for ever"
 
 
 def _check_token(client: redis.Redis, base: str) -> None:

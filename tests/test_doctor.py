@@ -10,7 +10,9 @@ import pytest
 import redis
 
 import redisq
+from redisq.claimed import Source
 from redisq.doctor import Doctor
+from redisq.forward import drain
 from tests.servers import free_port
 
 BASE = "redisq:{q}:"
@@ -148,3 +150,35 @@ def test_a_mistake_is_one_line(args: list[str], code: int) -> None:
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("redisq")
+
+
+def test_a_parent_that_forgot_who_waits_for_it_is_reminded(app: redisq.RedisQ, raw: redis.Redis) -> None:
+    queue, other = app.queue("q"), app.queue("other")
+    parents = [queue.put(1), queue.put(2), other.put(3), queue.put(4)]
+    child = queue.options(after=parents).put("child")
+    while drain(app.settings, Source("q", queue.base)):
+        pass
+    assert examine(app) == {}
+    raw.delete(BASE + f"next:{parents[0].local_id}", f"redisq:{{other}}:next:{parents[2].local_id}")
+    raw.hset(BASE + f"job:{parents[1].local_id}", mapping={"s": "s", "r": "2"})
+    raw.lrem(BASE + "pending", 1, parents[1].local_id)
+    raw.expire(BASE + f"job:{parents[1].local_id}", 100)
+    assert examine(app, dry_run=True) == {child.local_id: "tie"}
+    assert examine(app) == {child.local_id: "tie"}
+    assert examine(app) == {}
+    assert [parent.result for parent in child.parents()] == [None, 2, None, None]
+    for delivery in (queue.claim(), queue.claim(), other.claim()):
+        delivery.ack(delivery.job.payload)
+    assert [parent.result for parent in child.parents()] == [1, 2, 3, 4]
+    assert child.refresh().status == "queued"
+
+
+def test_a_parent_that_is_gone_ends_the_wait_for_it(app: redisq.RedisQ, raw: redis.Redis) -> None:
+    queue = app.queue("q")
+    parent = queue.put(1)
+    child = queue.options(after=[parent]).put("child")
+    raw.delete(BASE + f"job:{parent.local_id}", BASE + "pending")
+    raw.zrem(BASE + "scheduled", child.local_id)
+    found = [finding.kind for finding in Doctor(app.settings, "q").run() if finding.subject == child.local_id]
+    assert found == ["schedule", "tie"]
+    assert child.refresh().error == f"its parent {parent.id} did not succeed: there is no such job"

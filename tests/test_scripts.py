@@ -9,6 +9,7 @@ from importlib import resources
 import pytest
 import redis
 
+import redisq
 from redisq import RedisQ, keys, scripts
 from tests.servers import Server
 from tests.waiting import wait_until
@@ -26,7 +27,7 @@ INCLUDED = {
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)',?\s*([^,)]*)")
 WITHOUT_KEY = {"TIME"}
 # variables that hold a key or the beginning of one, each put together from the base
-KEYS = {"KEYS[1]", "key", "base", "done", "claimed", "entry"}
+KEYS = {"KEYS[1]", "key", "base", "done", "claimed", "entry", "log"}
 
 
 def test_every_file_is_loaded_or_included() -> None:
@@ -90,7 +91,7 @@ def test_a_digest_is_the_one_of_the_server(redis_url: str) -> None:
 
 def test_settling_and_claiming_go_on_without_memory_and_enqueueing_does_not() -> None:
     for name, text in FILES.items():
-        if name in {"enqueue", "enqueue_once", "limit", "revive", "declare", "tick"}:
+        if name in {"enqueue", "enqueue_after", "enqueue_once", "flow", "limit", "revive", "declare", "tick"}:
             assert text.startswith("#!lua\n"), name
         elif name in LOADED:
             assert re.match(r"#!lua flags=(allow-oom|no-writes)", text), name
@@ -129,4 +130,10 @@ def test_scripts_stay_in_one_slot_on_a_server_in_cluster_mode(new_server: Callab
     entry.pause()
     assert app.job(str(entry.refresh().last_job)).status == "cancelled"
     entry.resume()
+    task = app.tasks["t"].options(queue="high")
+    flow = redisq.chain(task.call(), app.tasks["t"].options(queue="low").call(), task.call()).enqueue()
+    task.options(after=flow.jobs).enqueue()
+    for name in ("high", "low", "high", "high"):
+        app.queue(name).claim().ack()
+    assert flow.refresh().status == "succeeded"
     app.close()

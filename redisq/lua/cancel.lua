@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common limits hooks finish
+-- include: common limits hooks finish next
 -- Cancels a job. One that waits ends at once; one that runs is flagged and its worker told: however it then leaves the
 -- worker's list, it is cancelled. One that has ended stays as it is.
 -- KEYS     the base of a queue

@@ -1,5 +1,5 @@
 #!lua
--- include: common put
+-- include: common put limits hooks
 -- Enqueues a job that is to be the only one under its key. If there is one, nothing is made; one that waits may get what
 -- the new call says.
 -- KEYS     the base of a queue
@@ -18,6 +18,7 @@ local function overwrite()
   redis.call('HDEL', key, 'o', 'ex', 'sg')
   if hooks and hooks:find('"log":', 1, true) then redis.call('UNLINK', q .. KEY.log .. holder) end -- of what it is no more
   redis.call('HSET', key, unpack(ARGV, 10, 9 + ARGV[9]))
+  if hooks then keep_ties(key, hooks) end
   local deadline = redis.call('HGET', key, 'ex')
   if deadline then redis.call('HSET', key, 'ex', -at(tonumber(deadline), now)) end -- from this call on, not from the first
   if status == 'd' and redis.call('ZSCORE', q .. KEY.scheduled, holder) then schedule(q, holder, at(tonumber(ARGV[7]), now)) end

@@ -34,10 +34,10 @@ local function tell_who_waits(q, id, waited)
   end
 end
 
--- ttl: how long to keep the record, in ms; false for the dead letters, which are a place.
-local function finish(q, now, id, ttl, f)
+-- ttl: how long to keep the record, in ms; false for the dead letters, which are a place. how, text: for run_hooks().
+local function finish(q, now, id, ttl, f, how, text)
   local key, feed, waited, named = q .. KEY.job .. id, f[1], f[2], f[3]
-  local logged = f[4] and run_hooks(q, id, f[4])
+  local logged = f[4] and run_hooks(q, now, id, f[4], how, text, ttl)
   if ttl then ended[#ended + 1] = id else redis.call('ZADD', q .. KEY.dead, now, id) end
   if feed then
     redis.call('HSET', key, 'g', ttl or 0) -- not told yet: no TTL until the entry is acknowledged
@@ -51,7 +51,7 @@ end
 
 local function end_cancelled(q, now, id, why, ttl, f)
   redis.call('HSET', q .. KEY.job .. id, 's', 'c', 'x', why, 'z', now)
-  finish(q, now, id, ttl, f)
+  finish(q, now, id, ttl, f, 'c', why)
 end
 
 -- The same, for a job that waits, which leaves its place.
@@ -65,7 +65,8 @@ end
 -- Lists what finish() ended, and forgets the oldest beyond `most`, two for each new one, once their tombstones may go.
 local function list_ended(q, now, most)
   if #ended == 0 then return end
-  local length = redis.call('LPUSH', q .. KEY.ended, unpack(ended))
+  local length
+  for i = 1, #ended, 5000 do length = redis.call('LPUSH', q .. KEY.ended, unpack(ended, i, math.min(i + 4999, #ended))) end
   for _ = 1, math.min(length - most, 2 * #ended) do
     local id = redis.call('LINDEX', q .. KEY.ended, -1)
     local z, g, named = unpack(redis.call('HMGET', q .. KEY.job .. id, 'z', 'g', 'i'))

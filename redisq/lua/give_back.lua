@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury limits hooks finish take_back
+-- include: common bury limits hooks finish next take_back
 -- A worker has ended, and its supervisor says so: its jobs run again at once.
 -- KEYS     the base of a queue
 -- ARGV     worker, the id that crashed it, '' if none did, '?' if one of several did, after how many crashes a job is a

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common limits hooks finish
+-- include: common limits hooks finish next
 -- Pauses an entry of the timetable, or lets it go on: ticks between the two are passed over. A tick that was enqueued
 -- ahead of its time ends as cancelled.
 -- KEYS     the base of a queue

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury limits hooks finish take_back promote reap
+-- include: common bury limits hooks finish next take_back promote reap
 -- Keeps house: queues what is due; and, if nobody did in the last 100 ms, takes back what dead workers hold and forgets
 -- the oldest dead letters. Every worker sends it along with its claims, so there is no process that could be missing.
 -- KEYS     the base of a queue
@@ -14,7 +14,9 @@ local function forget_dead(most, age)
     or redis.call('ZRANGEBYSCORE', q .. KEY.dead, '-inf', now - age, 'LIMIT', 0, 500)
   for _, id in ipairs(old) do
     redis.call('ZREM', q .. KEY.dead, id)
-    if redis.call('HEXISTS', q .. KEY.job .. id, 'g') == 0 then redis.call('UNLINK', q .. KEY.job .. id, q .. KEY.log .. id) end
+    local untold, j = unpack(redis.call('HMGET', q .. KEY.job .. id, 'g', 'j'))
+    if j then run_hooks(q, now, id, j, 'c', 'forgotten', 0) end
+    if not untold then redis.call('UNLINK', q .. KEY.job .. id, q .. KEY.log .. id) end
   end
 end
 
@@ -24,8 +26,8 @@ if kept > now or now - kept >= 100 then
   redis.call('HSET', q .. KEY.state, 'kept', now)
   again = reap(q, now, kept > 0 and now - kept or 0, limit, tonumber(ARGV[3]))
   cut_lease(q, now)
-  list_ended(q, now, tonumber(ARGV[2]))
   forget_dead(tonumber(ARGV[4]), tonumber(ARGV[5]))
+  list_ended(q, now, tonumber(ARGV[2]))
 else
   again = redis.call('ZCOUNT', q .. KEY.workers, '-inf', now) > 0 and kept + 100
 end

@@ -47,7 +47,10 @@ local ways = {
     bury(q, now, id, redis.pcall('HMGET', key, 'v'))
   end,
   queue = requeue,
-  schedule = function() redis.call('ZADD', q .. KEY.scheduled, now, id) end,
+  schedule = function()
+    local left = tonumber(redis.call('HGET', q .. KEY.after .. id, 'left') or 0)
+    redis.call('ZADD', q .. KEY.scheduled, left > 0 and '+inf' or now, id) -- for never, if it waits for others: see next.lua
+  end,
   dead = function() redis.call('ZADD', q .. KEY.dead, now, id) end,
   expire = function()
     redis.call('PEXPIRE', key, ARGV[3])

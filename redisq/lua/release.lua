@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common bury limits hooks finish take_back
+-- include: common bury limits hooks finish next take_back
 -- A worker is busy with one job: its supervisor gives back those that come behind it, which have not begun.
 -- KEYS     the base of a queue
 -- ARGV     worker, the id that runs (or '': it is in an earlier queue), how many ended jobs to keep, TTL of a cancelled one in ms

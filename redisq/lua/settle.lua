@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- include: common put limits hooks finish
+-- include: common put limits hooks finish next parents
 -- Settles jobs that a worker holds: takes each from its list and writes what became of it, if the delivery is still the
 -- worker's. Sent twice, it changes nothing and answers 'done'. Each job stands alone.
 -- KEYS     the base of a queue
@@ -17,7 +17,7 @@ local claimed, now, ready, settled = q .. KEY.claimed .. worker, now_ms(), {}, {
 local function follow(i, last)
   local first = i + 1 + ARGV[i]
   for n = i + 1, first - 1 do redis.call('RPUSH', q .. KEY.forward, ARGV[n]) end
-  while first <= last do first = put(q, now, first, ready, false, math.huge) end
+  while first <= last do first = put_any(q, now, first, ready, false, math.huge) end
 end
 
 local function settle(id, delivery, way, text, ms, first, last)

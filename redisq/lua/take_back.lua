@@ -14,8 +14,9 @@ local function take_back(q, now, worker, ids, blamed, limit, cancelled_ttl)
         end_cancelled(q, now, id, 'cancelled', cancelled_ttl, f)
       elseif id == blamed and limit > 0 and crashes >= limit then
         redis.call('HDEL', key, 'w')
-        redis.call('HSET', key, 's', 'f', 'k', crashes, 'z', now, 'x', 'crashed: its worker died ' .. crashes .. ' times')
-        finish(q, now, id, false, f)
+        local why = 'crashed: its worker died ' .. crashes .. ' times'
+        redis.call('HSET', key, 's', 'f', 'k', crashes, 'z', now, 'x', why)
+        finish(q, now, id, false, f, 'f', why)
       else
         if blamed ~= false then suspicions = suspicions - 1 end
         redis.call('RPUSH', q .. (suspicions > 1 and KEY.suspects or KEY.pending), id)

@@ -12,11 +12,11 @@ end
 
 local ways = {
   s = function(id, key, f, _, text, ms)
-    finish(q, now, id, ms, f) -- first what may fail
+    finish(q, now, id, ms, f, 's', text) -- first what may fail
     redis.call('HSET', key, 'b', '', 's', 's', 'r', text, 'z', now)
   end,
   f = function(id, key, f, _, text, _, trace)
-    finish(q, now, id, false, f)
+    finish(q, now, id, false, f, 'f', text)
     redis.call('HSET', key, 's', 'f', 'z', now, 'x', text, failure(key, now, text, trace))
   end,
   c = function(id, _, f, _, text) end_cancelled(q, now, id, text, cancelled_ttl, f) end,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .. import keys
 from ..claimed import Settlement, Source
 from ..errors import RedisQError
-from ..forward import drain
+from ..forward import WAITED_FOR, drain
 from ..settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Errands:
 
     def note(self, settled: Sequence[Settlement]) -> None:
         """These were settled: did one leave follow-ups for another queue?"""
-        if any(settlement.follow and settlement.follow[0] for settlement in settled):
+        if any((one.follow and one.follow[0]) or (one.job.hooks and WAITED_FOR in one.job.hooks) for one in settled):
             self.has_forwarded = True
 
     def report(self, answers: Sequence[bytes], away: bool) -> None:

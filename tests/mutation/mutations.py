@@ -9,6 +9,7 @@ CHECKS = {
     "model": "tests/model/test_protocol.py",
     "crashes": "tests/model/test_crashes.py",
     "suspects": "tests/test_suspects.py",
+    "workflows": "tests/model/test_workflows.py",
 }
 
 
@@ -254,8 +255,8 @@ MUTATIONS = [
     one(
         "a follow-up is taken from the list before it is enqueued",
         "forward.py",
-        "        announce = (",
-        "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        announce = (",
+        "        refused = _WAYS[what](",
+        "        settings.server.call([('LREM', key, 1, data)], settings.patience)\n        refused = _WAYS[what](",
         "crashes",
     ),
     one(
@@ -313,7 +314,7 @@ MUTATIONS = [
     one(
         "a dead letter is trimmed before its feed was told",
         "lua/keep.lua",
-        "if redis.call('HEXISTS', q .. KEY.job .. id, 'g') == 0 then redis",
+        "if not untold then redis",
         "if true then redis",
     ),
     one("a deleted job is gone before its feed was told", "lua/delete.lua", "  untold = f[1]\n", "  untold = nil\n"),
@@ -322,5 +323,69 @@ MUTATIONS = [
         "lua/purge.lua",
         "if seen < 500 then cancel(redis.call('RPOP', q .. KEY.suspects, 500)) end",
         "",
+    ),
+    # Workflows
+    one(
+        "a job that ends tells nobody who waits for it",
+        "lua/hooks.lua",
+        "if hooks.a or hooks.n or hooks.w then tell",
+        "if false then tell",
+        "workflows",
+    ),
+    one(
+        "a job runs when the first of its parents has succeeded",
+        "lua/next.lua",
+        "elseif mode == 'f' or left == 0 then",
+        "else",
+        "workflows",
+    ),
+    one(
+        "a dead parent counts as one that has succeeded",
+        "lua/next.lua",
+        "or how == 'f' and mode == 's' then return 0",
+        "then return 0",
+        "workflows",
+    ),
+    one(
+        "a parent that has ended is waited for",
+        "lua/parents.lua",
+        "if status == 's' then return 's', result or '' end",
+        "",
+        "workflows",
+    ),
+    one(
+        "a cancelled parent is waited for",
+        "lua/next.lua",
+        "if mode == 's' and how == 'c' then",
+        "if false then",
+        "workflows",
+    ),
+    one(
+        "a dead letter that is deleted is waited for",
+        "lua/delete.lua",
+        "elseif status == 'f' and f[4] then",
+        "elseif false then",
+        "workflows",
+    ),
+    one(
+        "those who wait in another queue are not told",
+        "lua/next.lua",
+        "send(q, queue, 'arrive', child_id, me, how)",
+        "local _ = child_id",
+        "workflows",
+    ),
+    one(
+        "a parent in another queue does not learn who waits for it",
+        "lua/parents.lua",
+        "send(q, queue, 'link', parent_id, me)",
+        "local _ = parent_id",
+        "workflows",
+    ),
+    one(
+        "a job is not given what its parents returned",
+        "lua/next.lua",
+        "number .. ':' .. told .. text",
+        "number .. ':' .. told .. 'null'",
+        "workflows",
     ),
 ]
