@@ -239,6 +239,8 @@ class Crew:
         self._running.add(stint)
         stint.announce()
         hands.start(stint)
+        if stint.options.soft_timeout is not None:
+            self._warden.ring()
 
     def _shed(self) -> list[Settlement]:
         """Give back what has waited too long."""

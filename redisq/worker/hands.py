@@ -7,14 +7,17 @@ import ctypes
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 from ..claimed import Settlement
 from ..current import enter
+from ..errors import SoftTimeout
 from .runner import Runner, Stopped
+from .soft import Interruption, interruptible
 from .stint import Stint
 from .together import Together
 
@@ -47,6 +50,16 @@ class Hands(ABC):
     def release(self) -> None:
         """One that has ended is seen: another may start."""
         self.free += 1
+
+    def _failed(self, stint: Stint, error: BaseException) -> list[Settlement]:
+        """The stint has raised this, or was asked to stop."""
+        if stint.asked:
+            return stint.stopped()
+        if isinstance(error, SoftTimeout) and not error.args:
+            error.args = (stint.lateness,)
+        if stint.together is not None:
+            return stint.together.failed(error)
+        return [self._runner.failed(stint.job, error, stint.options)]
 
     @abstractmethod
     def _start(self, stint: Stint) -> None: ...
@@ -84,11 +97,13 @@ class Threads(Hands):
         while True:
             try:
                 if settled is None:
-                    asked = stint.begin(partial(_interrupt, ident))
+                    asked = stint.begin(partial(_raise, ident, Stopped), partial(_raise, ident, SoftTimeout))
                     settled = stint.stopped() if asked else copy_context().run(self._run, stint)
                 stint.end(partial(_calm, ident))
             except Stopped:
                 settled = settled or stint.stopped()
+            except SoftTimeout as error:  # it came when the function had returned, and its result was not kept yet
+                settled = settled or self._failed(stint, error)
             else:
                 return settled
 
@@ -103,7 +118,7 @@ class Threads(Hands):
             enter(current)
             result = func(*current.args, **current.kwargs)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            return stint.stopped() if stint.asked else [self._runner.failed(stint.job, error, stint.options)]
+            return self._failed(stint, error)
         return [self._runner.succeeded(stint.job, result, stint.options, current)]
 
     def _run_together(self, stint: Stint, together: Together) -> list[Settlement]:
@@ -111,13 +126,13 @@ class Threads(Hands):
             func, calls = together.prepare()
             result = func(calls) if func else None
         except BaseException as error:
-            return stint.stopped() if stint.asked else together.failed(error)
+            return self._failed(stint, error)
         return together.returned(result)
 
 
-def _interrupt(ident: int) -> None:
-    """Raise Stopped in this thread, when it next executes Python code."""
-    _set_async_exc(ctypes.c_ulong(ident), ctypes.py_object(Stopped))
+def _raise(ident: int, error: type[BaseException]) -> None:
+    """In this thread, when it next executes Python code."""
+    _set_async_exc(ctypes.c_ulong(ident), ctypes.py_object(error))
 
 
 def _calm(ident: int) -> None:
@@ -156,33 +171,66 @@ class Loop(Hands):
         self._closed.set()
 
     def _begin(self, loop: asyncio.AbstractEventLoop, stint: Stint) -> None:
-        task = loop.create_task(self._run(stint))
+        late = Late(stint)
+        task = loop.create_task(self._run(stint, late))
         task.add_done_callback(partial(self._end, stint))
-        if stint.begin(lambda: loop.call_soon_threadsafe(task.cancel)):
+        interrupt, soften = task.cancel, partial(late.tell, task)
+        if stint.begin(partial(loop.call_soon_threadsafe, interrupt), partial(loop.call_soon_threadsafe, soften)):
             task.cancel()
 
     def _end(self, stint: Stint, task: asyncio.Task[list[Settlement]]) -> None:
         stint.end()
         self._done(stint, stint.stopped() if task.cancelled() else task.result())
 
-    async def _run(self, stint: Stint) -> list[Settlement]:
+    async def _run(self, stint: Stint, late: Late) -> list[Settlement]:
         if stint.together is not None:
-            return await self._run_together(stint, stint.together)
+            return await self._run_together(stint, stint.together, late)
         try:
             call = self._runner.prepare(stint.job)
             if isinstance(call, Settlement):
                 return [call]
             current, func = call
             enter(current)
-            result = await func(*current.args, **current.kwargs)
+            result = await late.watched(func(*current.args, **current.kwargs))
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
-            return stint.stopped() if stint.asked else [self._runner.failed(stint.job, error, stint.options)]
+            return self._failed(stint, error)
         return [self._runner.succeeded(stint.job, result, stint.options, current)]
 
-    async def _run_together(self, stint: Stint, together: Together) -> list[Settlement]:
+    async def _run_together(self, stint: Stint, together: Together, late: Late) -> list[Settlement]:
         try:
             func, calls = together.prepare()
-            result = await func(calls) if func else None
+            result = await late.watched(func(calls)) if func else None
         except BaseException as error:
-            return stint.stopped() if stint.asked else together.failed(error)
+            return self._failed(stint, error)
         return together.returned(result)
+
+
+class Late:
+    """The soft limit of a coroutine, in its loop's thread."""
+
+    def __init__(self, stint: Stint) -> None:
+        self._stint = stint
+        self._told = False
+
+    def tell(self, task: asyncio.Task[Any]) -> None:
+        """It is over: the coroutine gets a SoftTimeout where it is."""
+        self._told = not task.done()
+        task.cancel()
+
+    async def watched(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        if self._stint.options.soft_timeout is None:
+            return await coroutine
+        try:
+            return await interruptible(coroutine, self._translate)
+        except Interruption as error:  # it did its work as a cancellation: to asyncio the job has failed
+            raise SoftTimeout(*error.args).with_traceback(error.__traceback__) from None
+
+    def _translate(self, thrown: BaseException) -> BaseException:
+        """A cancellation of ours comes to the job as a SoftTimeout."""
+        if not (self._told and isinstance(thrown, asyncio.CancelledError)) or self._stint.asked:
+            return thrown
+        self._told = False
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        return Interruption(self._stint.lateness)

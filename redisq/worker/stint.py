@@ -26,15 +26,18 @@ class Stint:
         self.together = together
         self.began = time.monotonic()
         self.asked = False
+        soft = options.soft_timeout
+        self._soft_at = float("inf") if soft is None else self.began + soft
         self._limit: float | None = None
         self._interrupt: Callable[[], object] | None = None
+        self._soften: Callable[[], object] | None = None
         self._over = False
         self._lock = threading.Lock()
 
-    def begin(self, interrupt: Callable[[], object]) -> bool:
-        """From here on it can be interrupted so. Whether it was asked to stop before."""
+    def begin(self, interrupt: Callable[[], object], soften: Callable[[], object]) -> bool:
+        """From here on it can be interrupted so, and told so of its soft limit. Whether it was asked to stop before."""
         with self._lock:
-            self._interrupt = interrupt
+            self._interrupt, self._soften = interrupt, soften
             return self.asked
 
     def end(self, calm: Callable[[], object] = lambda: None) -> None:
@@ -53,6 +56,22 @@ class Stint:
             self.asked, self._limit = True, limit
             if self._interrupt is not None:
                 self._interrupt()
+
+    def look_at_clock(self) -> float:
+        """Tell it, once, that its soft limit is over. Answers in how many seconds that will be."""
+        with self._lock:
+            left = self._soft_at - time.monotonic()
+            if left > 0 or self._soften is None:
+                return max(left, 0.0)
+            self._soft_at = float("inf")
+            if not (self._over or self.asked):
+                self._soften()
+            return self._soft_at
+
+    @property
+    def lateness(self) -> str:
+        """What a SoftTimeout says."""
+        return f"it ran longer than {self.options.soft_timeout:g} s"
 
     def announce(self) -> None:
         """Write into the lane that it is about to run."""

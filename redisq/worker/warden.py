@@ -1,5 +1,5 @@
-"""A thread in a child that runs several jobs: asks those to stop that are to, and ends the process if its supervisor is
-gone.
+"""A thread in a child that runs several jobs: asks those to stop that are to, tells those whose soft limit is over, and
+ends the process if its supervisor is gone.
 
 No lock is shared with the loop, which may wait for a server, nor with a signal's handler, which only rings.
 """
@@ -28,12 +28,13 @@ class Warden:
         threading.Thread(target=self._run, name="redisq-warden", daemon=True).start()
 
     def ring(self) -> None:
-        """The board says that a job is to stop."""
+        """The board says that a job is to stop; or one has begun that has a soft limit."""
         self._bell.ring()
 
     def _run(self) -> None:
+        left = LOOK_EVERY
         while True:
-            self._bell.wait(LOOK_EVERY)
+            self._bell.wait(max(0.001, min(left, LOOK_EVERY)))
             self._bell.clear()
             if os.getppid() != self._parent:
                 os._exit(ORPHANED)
@@ -41,3 +42,4 @@ class Warden:
                 running = stint.lane.running() if stint.lane.to_stop() else None
                 if running is not None:
                     stint.stop(running.limit if running.over_limit else None)
+            left = min((stint.look_at_clock() for stint in tuple(self._stints)), default=LOOK_EVERY)

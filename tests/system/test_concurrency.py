@@ -197,6 +197,19 @@ def test_a_job_over_its_time_is_asked_to_stop_and_its_neighbours_go_on(
     clean(redis_url)
 
 
+@pytest.mark.parametrize("task", ["patient", "patient_async"])
+def test_a_job_is_told_of_its_soft_limit_and_its_neighbours_go_on(app: RedisQ, start: Start, task: str) -> None:
+    queue = app.queue("default")
+    neighbours = [queue.enqueue("sleep", "n", 1.0), queue.enqueue("sleep_async", "m", 1.0)]
+    caught, raised = queue.enqueue(task, "caught", True), queue.enqueue(task, "raised", False)
+    start("--threads", "4", "--concurrency", "4")
+    assert caught.wait(20.0) == "some of it"
+    with pytest.raises(JobFailed, match=r"^SoftTimeout: it ran longer than 0\.3 s$"):
+        raised.wait(20.0)
+    assert [job.wait(20.0) for job in neighbours] == ["n", "m"]
+    assert [job.refresh().attempt for job in (caught, raised, *neighbours)] == [1, 1, 1, 1]
+
+
 def test_a_job_that_cannot_stop_is_killed_and_its_neighbours_run_again_without_blame(
     app: RedisQ, start: Start, history: History, client: redis.Redis
 ) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any
 
-from redisq import RedisQ, current_job
+from redisq import RedisQ, SoftTimeout, current_job
 from tests.system.tasks import note
 
 app = RedisQ()
@@ -43,6 +43,32 @@ def spin(name: str) -> None:
     with noted(name):
         while True:
             pass
+
+
+@app.task("patient", soft_timeout=0.3, max_attempts=1)
+def patient(name: str, catch: bool) -> str:
+    """Works in small steps; and with what it has, if it is told in time."""
+    with noted(name):
+        try:
+            while True:
+                time.sleep(0.01)
+        except SoftTimeout as error:
+            if not catch:
+                raise
+            return f"some of it{error}"
+
+
+@app.task("patient_async", soft_timeout=0.3, max_attempts=1)
+async def patient_async(name: str, catch: bool) -> str:
+    with noted(name):
+        try:
+            await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))
+        except SoftTimeout:
+            if not catch:
+                raise
+            await asyncio.sleep(0)
+            return "some of it"
+    raise AssertionError
 
 
 @app.task("tidy", backoff=0.0)
