@@ -47,6 +47,8 @@ _RELEASE = "UPDATE task SET relay_at = ?, on_its_way = 0 WHERE id = ? AND state 
 _HANDED_OVER = _sql(
     "SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "AND id > ? AND created_at < ? ORDER BY id LIMIT ?"
 )
+_OLDEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id LIMIT ?")
+_NEWEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id DESC LIMIT ?")
 _RECORD = (
     "UPDATE task SET state = ?, attempt = ?, started_at = ?, finished_at = ?, result = ?, error = ?"
     " WHERE id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
@@ -189,6 +191,11 @@ def cancelled(database: Database, tasks: Iterable[Task]) -> list[Task]:
 def handed_over(database: Database, after: str, created_before: int, limit: int) -> list[Task]:
     """The next tasks after that id of which the database knows only that they are in the queue."""
     return [Task(*row) for row in database.all(_HANDED_OVER, after, created_before, limit)]
+
+
+def ends_of_handed_over(database: Database, count: int) -> list[Task]:
+    """The `count` oldest of those tasks, and the newest."""
+    return [Task(*row) for query in (_OLDEST, _NEWEST) for row in database.all(query, count)]
 
 
 def record(database: Database, endings: Iterable[Ending]) -> int:

@@ -31,7 +31,8 @@ _BATCH = 200
 _IDLE_SECONDS = 0.5  # how long to wait for endings before the outbox is looked at again
 _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
-_SUSPECT_EVERY = 5.0
+_PROBE_EVERY = 5.0
+_PROBES = 10
 _MAX_BACKOFF = 5.0
 _FAILURES = (Unavailable, redisq.RedisQError)
 _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName, redisq.InvalidOption)
@@ -50,7 +51,7 @@ class Relay:
         self._bound = Bound(backlog, backlog_bytes)
         self._windows: defaultdict[str, Window] = defaultdict(Window)
         self._last: dict[str, int] = {}  # by queue, the account whose turn was last
-        self._swept_at = self._suspected_at = float("-inf")
+        self._swept_at = self._probed_at = float("-inf")
         self._sweeping: Iterator[int] | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -101,8 +102,6 @@ class Relay:
 
     def _hand_over(self, queue: str) -> int:
         counts = self._app.queue(queue).counts()
-        if not (counts["queued"] or counts["running"] or counts["scheduled"]):
-            self._suspect(queue)
         window = self._windows[queue]
         room = window.room(counts["queued"], counts["running"])
         room = min(room, self._bound.jobs - counts["queued"], _BATCH)
@@ -115,25 +114,24 @@ class Relay:
             self._last[queue] = tasks[-1].account_id
         return len(tasks)
 
-    def _suspect(self, queue: str) -> None:
-        """Redis has nothing of a queue: if it should have something, it may have lost everything."""
-        if time.monotonic() - self._suspected_at < _SUSPECT_EVERY:
-            return
-        self._suspected_at = time.monotonic()
-        has = outbox.held(self._database, queue)
-        if has.queued + has.scheduled > 0:
-            self._sweeping = self._sweep(clock.now())
-
     def _sweep_on(self) -> None:
-        """Goes on with a sweep by one step, so that it holds up nobody, or begins one when it is time."""
-        if self._sweeping is None:
-            if time.monotonic() - self._swept_at < _SWEEP_EVERY:
-                return
-            self._swept_at = time.monotonic()
+        """Goes on with a sweep by one step, so that it holds up nobody, or begins one when there is reason to."""
+        now = time.monotonic()
+        if self._sweeping is None and now - self._swept_at >= _SWEEP_EVERY:
+            self._swept_at = now
             idempotency.forget_old(self._database)
             self._sweeping = self._sweep(clock.now() - _LOST_AFTER)
-        if next(self._sweeping, None) is None:
+        elif self._sweeping is None and now - self._probed_at >= _PROBE_EVERY:
+            self._probed_at = now
+            if self._has_lost_some():
+                self._sweeping = self._sweep(clock.now())
+        if self._sweeping is not None and next(self._sweeping, None) is None:
             self._sweeping = None
+
+    def _has_lost_some(self) -> bool:
+        """Whether Redis does not know the oldest of the jobs that it was given, or the newest."""
+        probes = outbox.ends_of_handed_over(self._database, _PROBES)
+        return None in self._app.find_jobs([job_id(task) for task in probes])
 
     def _sweep(self, created_before: int) -> Iterator[int]:
         after = ""

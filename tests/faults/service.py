@@ -40,7 +40,8 @@ TURNS = ("server", "relay-0", "worker-0", "server", "relay-1", "worker-1")
 #: Seconds between two faults, and until what was killed is there again.
 EVERY = 3.0
 AWAY = (0.2, 2.0)
-DRAIN = 120.0
+#: Seconds in which something has to end, when all that waits is to end.
+DRAIN = 60.0
 UNFINISHED = "SELECT count(*) FROM task WHERE state IN ('accepted', 'scheduled', 'queued')"
 
 
@@ -124,7 +125,7 @@ class ServiceRun:
         if target == "server":
             self._server.kill()
             time.sleep(away)
-            self._server.start()
+            self._server.start(timeout=120.0)
             return
         part = self._fleet.parts[target]
         with part.lock:
@@ -133,9 +134,12 @@ class ServiceRun:
             self._fleet.start(part)
 
     def _drain(self) -> None:
-        end = time.monotonic() + DRAIN
+        """Until nothing is unfinished, or nothing has ended for a while."""
+        left, end = None, time.monotonic() + DRAIN
         with closing(Database(self._environ["REDISQ_DATABASE"])) as database:
-            while database.one(UNFINISHED) != (0,) and time.monotonic() < end:
+            while (now := database.one(UNFINISHED)) != (0,) and time.monotonic() < end:
+                if now != left:
+                    left, end = now, time.monotonic() + DRAIN
                 self._fleet.look()
                 time.sleep(0.2)
 
