@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import falcon
 
 import redisq
 
-from . import migrations, problems, settings
+from . import migrations, outbox, problems, settings
 from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
@@ -18,6 +19,8 @@ from .forms import Offer
 from .handover import Handover
 from .home import Pages, Style
 from .jobs import Jobs
+from .meter import Meter
+from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
 from .posting import Posting
 from .resources import Health, Tasks, TaskTypes
@@ -56,10 +59,13 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
     offer = _offer(config, queue_app)
-    jobs = Jobs(queue_app, Handover(queue_app, migrations.feed_of(database)), config.backlog)
+    handover = Handover(queue_app, migrations.feed_of(database))
+    bound = outbox.Bound(config.backlog, config.backlog_bytes)
+    jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
     gate = Gate(database, config.proxies)
     app: WSGIApp = falcon.App()
-    app.add_middleware([Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
+    meter = _meter(config)
+    app.add_middleware([Timing(meter), Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
@@ -73,6 +79,7 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     app.add_route("/api/v1/task-type", TaskTypes(offer))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
+    app.add_route("/metrics", Metrics(database, jobs, meter, config.metrics_token))
     app.add_route("/", pages)
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")
@@ -80,6 +87,14 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app
+
+
+def _meter(config: Settings) -> Meter:
+    try:
+        return Meter(config.metrics_file)
+    except OSError as error:
+        _log.warning("metrics.alone path=%s error=%s", config.metrics_file, error)
+        return Meter()
 
 
 def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:

@@ -121,7 +121,7 @@ def _relay(arguments: argparse.Namespace) -> int:
     config = settings.read()
     database = _database(config)
     app = redisq.load_app(config.app).replace(url=config.redis_url, patience=_RELAY_PATIENCE)
-    Relay(database, app, config.backlog).run(stop)
+    Relay(database, app, config.backlog, config.backlog_bytes).run(stop)
     return 0
 
 

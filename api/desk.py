@@ -78,7 +78,7 @@ class Desk:
         if task.has_ended:
             return _unless_ended(Seen(task))
         jobs = self._jobs.find([task])
-        if jobs is None and (task.state != "accepted" or task.relay_at > clock.now()):
+        if jobs is None and (task.state != "accepted" or task.on_its_way):
             raise unavailable("The queue")
         job = (jobs or {}).get(task.id)
         if job is None:

@@ -21,8 +21,6 @@ from .users import User
 
 # For so long the process that took a POST enqueues by itself; what is still in the outbox then is the relay's.
 _DIRECT = 5 * clock.SECOND
-# A delayed task that found no room in Redis is handed over so long before it is due.
-_EARLY = 60 * clock.SECOND
 
 
 class Posting:
@@ -64,20 +62,23 @@ class Posting:
         if not granted:
             raise Problem(403, "no_worker", "You have no worker; ask the administrator for one.")
         queue = order.queue or random.choice(granted)
-        place = "scheduled" if order.delay else "queued"
-        return queue, self._jobs.takes(queue, place, len(order.inputs))
+        size = sum(len(view.as_json(value).encode()) for value in order.inputs)
+        return queue, self._jobs.takes(queue, order.delay > 0, len(order.inputs), size)
 
     def _insert(self, user: User, order: Order, queue: str, is_direct: bool) -> tuple[list[Task], bool]:
-        # Nobody overtakes: while tasks wait in the outbox of a queue, a new one waits behind them.
-        if is_direct and not order.delay and outbox.has_backlog(self._database, queue):
+        # While tasks of a user wait in the outbox of a queue, a new one waits behind them.
+        if is_direct and not order.delay and outbox.has_backlog(self._database, queue, user.id):
             is_direct = False
         now = clock.now()
         due = now + round(order.delay * clock.SECOND)
-        relay_at = now + _DIRECT if is_direct else max(now, due - _EARLY)
+        relay_at = now + _DIRECT if is_direct else max(now, due - outbox.EARLY)
         tasks = [
-            Task(task_id, user.id, order.task, view.as_json(value), queue, "accepted", 1, now, due, relay_at)
-            for task_id, value in zip(self._ids.make(len(order.inputs)), order.inputs, strict=True)
-        ]
+            Task(
+                task_id, user.id, order.task, text, queue, "accepted", 1, now, due, relay_at,
+                size=len(text.encode()), on_its_way=int(is_direct),
+            )
+            for task_id, text in zip(self._ids.make(len(order.inputs)), map(view.as_json, order.inputs), strict=True)
+        ]  # fmt: skip
         store.add(self._database, tasks)
         return tasks, is_direct
 

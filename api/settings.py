@@ -4,19 +4,26 @@
 |-----------------------|------------------------------------------------------------------|--------------------------|
 | REDISQ_URL            | the Redis server                                                 | the app's own            |
 | REDISQ_APP            | `module:attribute` of the app whose tasks are offered            | the installed one        |
-| REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`    | sqlite:///redisq.sqlite3 |
+| REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`;   | sqlite:///redisq.sqlite3 |
+|                       | `?pool=` there: connections of one process, 8 if not given       |                          |
 | REDISQ_CORS_ORIGINS   | origins whose pages may call, comma-separated; a port may be `*` | none                     |
 | REDISQ_API_TASK       | the task of a POST that names none                               | the app's first          |
-| REDISQ_API_BACKLOG    | jobs kept waiting per queue in Redis; more wait in the database  | 10000                    |
+| REDISQ_API_BACKLOG    | jobs of the service per queue in Redis; more wait in the         | 10000                    |
+|                       | database                                                         |                          |
+| REDISQ_API_BACKLOG_BYTES | bytes of their input, likewise                                | 67108864                 |
 | REDISQ_API_MAX_BODY   | bytes of a request's body                                        | 1048576                  |
 | REDISQ_API_MAX_INPUTS | values of `input_param` in one request                           | 1000                     |
 | REDISQ_API_WAITERS    | requests of one process that may wait for results at the same    | 4                        |
 |                       | time; keep it below gunicorn's `--threads`                       |                          |
+| REDISQ_API_METRICS_TOKEN | who sends it as bearer token may read /metrics; without one   | none                     |
+|                       | they are for loopback, not through a proxy                       |                          |
+| REDISQ_API_METRICS_FILE | where the processes of one service count requests together     | in the temporary folder  |
 | REDISQ_API_PROXIES    | reverse proxies in front, each of which adds to X-Forwarded-For  | 0                        |
 """
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,10 +44,13 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     task: str | None = None
     backlog: int = 10_000
+    backlog_bytes: int = 64 * 1024 * 1024
     max_body: int = 1024 * 1024
     max_inputs: int = 1000
     waiters: int = 4
     proxies: int = 0
+    metrics_token: str | None = None
+    metrics_file: str | None = None
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -54,11 +64,19 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         cors_origins=_origins(env.get("REDISQ_CORS_ORIGINS", "")),
         task=env.get("REDISQ_API_TASK") or None,
         backlog=_number(env, "REDISQ_API_BACKLOG", default.backlog, least=1),
+        backlog_bytes=_number(env, "REDISQ_API_BACKLOG_BYTES", default.backlog_bytes, least=1),
         max_body=_number(env, "REDISQ_API_MAX_BODY", default.max_body, least=1),
         max_inputs=_number(env, "REDISQ_API_MAX_INPUTS", default.max_inputs, least=1),
         waiters=_number(env, "REDISQ_API_WAITERS", default.waiters, least=0),
         proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
+        metrics_token=env.get("REDISQ_API_METRICS_TOKEN") or None,
+        metrics_file=env.get("REDISQ_API_METRICS_FILE") or _metrics_file(),
     )
+
+
+def _metrics_file() -> str:
+    # gunicorn's processes have one parent, also after a reload; what another user has there is not touched.
+    return f"{tempfile.gettempdir()}/redisq-api-{os.geteuid()}/{os.getppid()}.meter"
 
 
 def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:

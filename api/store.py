@@ -6,23 +6,24 @@
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from . import census
 from .database import Database
 
 ENDED = ("succeeded", "failed", "cancelled")
 STATUSES = ("accepted", "scheduled", "queued", "running", *ENDED)
 
-_COLUMNS = (
+COLUMNS = (
     "id, account_id, task, input_param, queue, state, attempt, created_at, due_at, relay_at,"
-    " started_at, finished_at, result, error"
+    " started_at, finished_at, result, error, size, on_its_way"
 )
 
 
 def select(where: str) -> str:
     """The query for the whole rows of those tasks for which `where` holds."""
-    return " ".join(("SELECT", _COLUMNS, "FROM task WHERE", where))
+    return " ".join(("SELECT", COLUMNS, "FROM task WHERE", where))
 
 
-_INSERT = " ".join(("INSERT INTO task (", _COLUMNS, ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
+_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
 _GET = select("account_id = ? AND id = ?")
 _PAGE = select("account_id = ? AND id < ? ORDER BY id DESC LIMIT ?")
 _PAGE_OF_STATE = select(
@@ -30,7 +31,7 @@ _PAGE_OF_STATE = select(
 )
 _CANCEL = (
     "UPDATE task SET state = 'cancelled', finished_at = ?"
-    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
 )
 _AFTER_ALL_IDS = "~"
 
@@ -53,6 +54,8 @@ class Task:
     finished_at: int | None = None
     result: str | None = None
     error: str | None = None
+    size: int = 0
+    on_its_way: int = 0
 
     @property
     def has_ended(self) -> bool:
@@ -88,4 +91,7 @@ def page(database: Database, owner: int, before: str | None, limit: int, state: 
 def cancel(database: Database, owner: int, task_id: str, now: int) -> bool:
     """Ends a task of which the queue knows nothing; False when it has ended otherwise."""
     with database.write():
-        return database.run(_CANCEL, now, owner, task_id) == 1
+        row = database.one(_CANCEL, now, owner, task_id)
+        if row is not None:
+            census.tally(database, {(row[0], "cancelled"): 1})
+    return row is not None

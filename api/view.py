@@ -49,7 +49,7 @@ def outcome(job: redisq.Job) -> dict[str, Any]:
         "started_at": clock.micros(job.started_at),
         "finished_at": clock.micros(job.finished_at),
         "result": as_json(job.result) if job.status == "succeeded" else None,
-        "error": job.error,
+        "error": None if job.error is None else job.error.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # see PostgreSQL
     }
 
 

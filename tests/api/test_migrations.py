@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from subprocess import PIPE, Popen
 
@@ -21,8 +22,8 @@ def test_applied_once(database_url: str) -> None:
         migrations.check(database)
 
 
-def test_two_databases_have_two_feeds(database: Database, database_url: str) -> None:
-    with closing(Database(database_url.replace("api.sqlite3", "other.sqlite3"))) as other:
+def test_two_databases_have_two_feeds(database: Database, new_database: Callable[[bool], str]) -> None:
+    with closing(Database(new_database(False))) as other:
         migrations.apply(other)
         assert migrations.feed_of(other)() != migrations.feed_of(database)()
 
