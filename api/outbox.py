@@ -11,6 +11,10 @@ from .store import Task, select
 _NEXT_QUEUE = "SELECT min(queue) FROM task WHERE state = 'accepted' AND queue > ?"
 _DUE = select("state = 'accepted' AND queue = ? AND relay_at <= ? ORDER BY relay_at, id LIMIT ?")
 _IS_WAITING = "SELECT 1 FROM task WHERE state = 'accepted' AND queue = ? AND relay_at <= ? LIMIT 1"
+_WAITING = (
+    "SELECT count(*) FROM (SELECT 1 FROM task WHERE state = 'accepted' AND queue = ? AND relay_at <= ? LIMIT ?)"
+    " AS waiting"
+)
 _RELEASE = "UPDATE task SET relay_at = ? WHERE id = ? AND state = 'accepted'"
 _MARK = "UPDATE task SET state = ? WHERE id = ? AND state IN ('accepted', 'scheduled', 'queued')"
 _STATE = "SELECT state FROM task WHERE id = ?"
@@ -52,6 +56,12 @@ def has_backlog(database: Database, queue: str) -> bool:
     return database.one(_IS_WAITING, queue, clock.now()) is not None
 
 
+def waiting(database: Database, queue: str, most: int) -> int:
+    """How many tasks wait here for the relay; at most `most` are counted."""
+    row = database.one(_WAITING, queue, clock.now(), most)
+    return int(row[0]) if row else 0
+
+
 def release(database: Database, tasks: Iterable[Task]) -> None:
     """Leaves tasks to the relay from now on."""
     now = clock.now()
@@ -61,7 +71,7 @@ def release(database: Database, tasks: Iterable[Task]) -> None:
 
 
 def mark_handed_over(database: Database, tasks: Iterable[Task]) -> list[Task]:
-    """Notes that tasks are in the queue; answers those that their owners cancelled in the meantime."""
+    """Notes that tasks are in the queue; answers those that their owners cancelled or deleted in the meantime."""
     now = clock.now()
     with database.write():
         missed = [task for task in tasks if not database.run(_MARK, _handed_over_state(task, now), task.id)]
@@ -69,8 +79,8 @@ def mark_handed_over(database: Database, tasks: Iterable[Task]) -> list[Task]:
 
 
 def cancelled(database: Database, tasks: Iterable[Task]) -> list[Task]:
-    """Those of the tasks that have been cancelled in the database."""
-    return [task for task in tasks if database.one(_STATE, task.id) == ("cancelled",)]
+    """Those of the tasks that have been cancelled in the database, or deleted from it."""
+    return [task for task in tasks if database.one(_STATE, task.id) in (("cancelled",), None)]
 
 
 def handed_over(database: Database, after: str, created_before: int, limit: int) -> list[Task]:

@@ -15,7 +15,7 @@ from functools import cache
 
 import redisq
 
-from . import clock, idempotency, migrations, outbox
+from . import clock, idempotency, limits, migrations, outbox, store
 from .database import Database, Unavailable
 from .handover import Handover, job_id
 from .outbox import Ending
@@ -28,6 +28,7 @@ _BATCH = 200
 _IDLE_SECONDS = 0.5  # how long to wait for endings before the outbox is looked at again
 _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
+_CLEAN_BATCH = 500
 _MAX_BACKOFF = 5.0
 _FAILURES = (Unavailable, redisq.RedisQError)
 _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName, redisq.InvalidOption)
@@ -36,8 +37,11 @@ _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName,
 class Relay:
     """Moves tasks and results between one database and one queue server."""
 
-    def __init__(self, database: Database, app: redisq.RedisQ, backlog: int) -> None:
-        """`backlog`: jobs that may wait in a queue in Redis; what is more stays in the outbox."""
+    def __init__(self, database: Database, app: redisq.RedisQ, backlog: int, keep_days: int = 0) -> None:
+        """`backlog`: jobs that may wait in a queue in Redis; what is more stays in the outbox.
+
+        `keep_days`: days after which ended tasks are deleted; 0: never.
+        """
         self._database = database
         self._app = app
         name = migrations.feed_of(database)
@@ -45,6 +49,8 @@ class Relay:
         self._handover = Handover(app, name)
         self._backlog = backlog
         self._swept_at = 0.0
+        self._keep = keep_days * 86400 * clock.SECOND
+        self._clean_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
@@ -57,7 +63,12 @@ class Relay:
                 if time.monotonic() - self._swept_at >= _SWEEP_EVERY:
                     self.sweep()
                     idempotency.forget_old(self._database)
+                    limits.forget_paid(self._database)
                     self._swept_at = time.monotonic()
+                if time.monotonic() >= self._clean_at:
+                    # One batch at a time: what ends meanwhile must not wait for the cleaning.
+                    is_done = self.clean() < _CLEAN_BATCH
+                    self._clean_at = time.monotonic() + _SWEEP_EVERY if is_done else 0.0
             except _FAILURES as error:
                 backoff = min(max(2 * backoff, 0.1), _MAX_BACKOFF)
                 _log.warning("relay.waiting seconds=%.1f error=%s", backoff, error)
@@ -109,6 +120,12 @@ class Relay:
                 self._enqueue(lost)
                 count += len(lost)
         return count
+
+    def clean(self) -> int:
+        """Deletes a batch of the tasks that ended long enough ago. Answers how many."""
+        if not self._keep:
+            return 0
+        return store.forget_old(self._database, clock.now() - self._keep, _CLEAN_BATCH)
 
     def _enqueue(self, tasks: Sequence[Task]) -> None:
         try:

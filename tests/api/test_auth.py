@@ -7,7 +7,7 @@ from typing import Any
 import falcon.testing
 import pytest
 from redisq_api import passwords, users
-from redisq_api.auth import Gate, Limiter, Memory
+from redisq_api.auth import Gate, Memory
 from redisq_api.database import Database
 from redisq_api.problems import Problem
 from redisq_api.users import User
@@ -137,21 +137,6 @@ def test_the_address_is_the_one_that_our_own_proxy_saw(database: Database, monke
     assert refused(behind_one, basic("other", "x"), headers=headers).status_code == 429
     headers = {"X-Forwarded-For": "10.9.9.9, 3.3.3.3"}
     assert refused(behind_one, basic("other", "x"), headers=headers).status_code == 401
-
-
-def test_a_limiter_lets_one_through_as_time_passes() -> None:
-    now = 1000.0
-    limiter = Limiter(burst=2, every=6.0, clock=lambda: now)
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 6.0
-    assert limiter.wait("y") == 0
-    now += 6.0
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 6.0
 
 
 def test_memory_fades(ann: User) -> None:
