@@ -38,4 +38,4 @@ def entries(database: Database, limit: int, subject: str | None = None) -> list[
         rows = database.all(" ".join((columns, "ORDER BY id DESC LIMIT ?")), limit)
     else:
         rows = database.all(" ".join((columns, "WHERE subject = ? ORDER BY id DESC LIMIT ?")), subject, limit)
-    return [Entry(*entry, detail=msgspec.json.decode(detail)) for *entry, detail in rows]
+    return [Entry(row[0], row[1], row[2], row[3], row[4], msgspec.json.decode(row[5])) for row in rows]

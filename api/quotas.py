@@ -45,7 +45,8 @@ class Quotas:
         if wait > 0:
             _tell(response, 0, wait)
             raise _too_many_requests(rate, wait)
-        taken = limits.take(self._database, f"requests:{user.id}", rate)
+        # A debt is of one rate: who is given another quota begins anew.
+        taken = limits.take(self._database, f"requests:{user.id}:{rate.count}/{rate.seconds}", rate)
         _tell(response, taken.remaining, taken.reset if taken.is_granted else taken.wait)
         if not taken.is_granted:
             self._remember(user, rate, taken)

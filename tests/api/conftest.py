@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import falcon.testing
+import psycopg
 import pytest
 from redisq_api import create_app, migrations, users
 from redisq_api.database import Database
@@ -18,6 +19,7 @@ from redisq_api.settings import Settings
 from redisq_api.users import User
 
 import redisq
+from tests.postgres import postgres
 from tests.servers import free_port
 
 PASSWORDS = {"ann": "ann's secret", "bob": "bob's secret"}
@@ -34,11 +36,54 @@ def database_url(tmp_path: Path) -> str:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the schema and the users; made once, since passwords are slow to hash on purpose."""
     path = tmp_path_factory.mktemp("template") / "api.sqlite3"
-    with closing(Database(f"sqlite:///{path}")) as database:
+    set_up(f"sqlite:///{path}")
+    return path
+
+
+def set_up(url: str) -> None:
+    """The schema and the users."""
+    with closing(Database(url)) as database:
         migrations.apply(database)
         for name, queues in WORKERS.items():
             assert users.add(database, name, PASSWORDS[name], queues)
-    return path
+
+
+@pytest.fixture(scope="session")
+def clean_postgres() -> Iterator[Callable[[], str]]:
+    """The URL of a PostgreSQL database which is made to have the schema and the users, and nothing else."""
+    with postgres() as url, psycopg.connect(url, autocommit=True) as connection:
+        set_up(url)
+        accounts = connection.execute("SELECT id, name, password, created_at FROM account").fetchall()
+        workers = connection.execute("SELECT account_id, queue FROM worker").fetchall()
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        emptied = ", ".join(name for (name,) in tables if name not in ("migration", "service"))
+
+        def clean() -> str:
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.execute(f"TRUNCATE {emptied}".encode())
+                columns = "id, name, password, created_at"
+                cursor.executemany(f"INSERT INTO account ({columns}) VALUES (%s, %s, %s, %s)".encode(), accounts)
+                cursor.executemany("INSERT INTO worker (account_id, queue) VALUES (%s, %s)", workers)
+            return url
+
+        yield clean
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database_url(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> str:
+    """The URL of a database with the schema and the users, of each kind in turn."""
+    if request.param == "postgresql":
+        clean: Callable[[], str] = request.getfixturevalue("clean_postgres")
+        return clean()
+    shutil.copy(template, tmp_path / "any.sqlite3")
+    return f"sqlite:///{tmp_path}/any.sqlite3?synchronous=normal"
+
+
+@pytest.fixture
+def any_database(any_database_url: str) -> Iterator[Database]:
+    """A database with the schema and the users, of each kind in turn."""
+    with closing(Database(any_database_url)) as database:
+        yield database
 
 
 @pytest.fixture
