@@ -60,8 +60,13 @@ class Database:
 
     @contextmanager
     def note(self) -> Iterator[None]:
-        """A transaction of what may be lost in a power cut, such as counters: it does not wait for the disk."""
-        if self.is_sqlite:
+        """A transaction of what may be lost in a power cut, such as counters: it does not wait for the disk.
+
+        Within a `write()` it is a part of that.
+        """
+        if self._engine.in_transaction():
+            yield
+        elif self.is_sqlite:
             before = self.one("PRAGMA synchronous")
             self.one("PRAGMA synchronous = normal")
             try:
