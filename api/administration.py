@@ -4,6 +4,7 @@ import argparse
 import getpass
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from . import audit, clock, grants, migrations, settings, terminal, tokens, users
@@ -38,6 +39,20 @@ def command(
     return parser
 
 
+def _act(
+    commands: "Commands", name: str, text: str, run: Callable[[argparse.Namespace, Acts], int]
+) -> argparse.ArgumentParser:
+    """Adds a command that needs the database, and acts in the name of whoever runs it."""
+
+    def opened(given: argparse.Namespace) -> int:
+        with closing(open_database(settings.read())) as database:
+            return run(given, Acts(database, _actor()))
+
+    parser = command(commands, name, text, opened)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
 def add_commands(commands: "Commands") -> None:
     """Adds all that an administrator needs."""
     group = commands.add_parser("user", help="manage users").add_subparsers(required=True, metavar="COMMAND")
@@ -47,7 +62,7 @@ def add_commands(commands: "Commands") -> None:
     add.add_argument("--plan", metavar="PLAN", help="what he is given beside them")
     add.add_argument("--admin", action="store_true", help="make the user an administrator")
     add.set_defaults(usage=add.error)
-    _json_option(command(group, "list", "list all users", _list_users))
+    _act(group, "list", "list all users", _list_users)
     _on_user(group, "show", "show what a user is given", _show_user)
     _on_user(group, "disable", "refuse his password and tokens from now on", _disable_user)
     _on_user(group, "enable", "accept them again", _enable_user)
@@ -62,10 +77,9 @@ def add_commands(commands: "Commands") -> None:
     plan.add_argument("plan", metavar="PLAN", help="none: on no plan")
     _add_token_commands(commands)
     _add_plan_commands(commands)
-    log = command(commands, "audit", "show what administrators did, the newest first", _audit)
+    log = _act(commands, "audit", "show what administrators did, the newest first", _audit)
     log.add_argument("--of", metavar="NAME", help="only what was done to this user or plan")
     log.add_argument("--limit", type=terminal.count, default=50, metavar="N", help="(default: %(default)s)")
-    _json_option(log)
 
 
 def _add_token_commands(commands: "Commands") -> None:
@@ -74,9 +88,8 @@ def _add_token_commands(commands: "Commands") -> None:
     create.add_argument("--name", dest="label", metavar="LABEL", help="to know it by")
     create.add_argument("--scopes", default="read,write", help="of read, write, admin (default: %(default)s)")
     create.add_argument("--expires-in", metavar="AGE", help="such as 12h or 30d (default: never)")
-    listing = command(group, "list", "list tokens, without the tokens themselves", _list_tokens)
+    listing = _act(group, "list", "list tokens, without the tokens themselves", _list_tokens)
     listing.add_argument("name", nargs="?", metavar="NAME", help="only his")
-    _json_option(listing)
     revoke = _on_user(group, "revoke", "make a token worthless", _revoke_token)
     which = revoke.add_mutually_exclusive_group(required=True)
     which.add_argument("token", nargs="?", metavar="TOKEN", help="its id or name, as `token list` shows them")
@@ -89,7 +102,7 @@ def _add_plan_commands(commands: "Commands") -> None:
     put.add_argument("--workers", metavar="QUEUE[:WEIGHT],…", help="all workers that it gives")
     put.add_argument("--rule", choices=(*RULES, "default"))
     _quota_options(put)
-    _json_option(command(group, "list", "list all plans", _list_plans))
+    _act(group, "list", "list all plans", _list_plans)
     _on_user(group, "remove", "delete a plan that nobody has", _remove_plan, "PLAN")
 
 
@@ -97,17 +110,12 @@ def _on_user(
     commands: "Commands",
     name: str,
     text: str,
-    run: Callable[[argparse.Namespace], int],
+    run: Callable[[argparse.Namespace, Acts], int],
     subject: str = "NAME",
 ) -> argparse.ArgumentParser:
-    parser = command(commands, name, text, run)
+    parser = _act(commands, name, text, run)
     parser.add_argument("name", metavar=subject)
-    _json_option(parser)
     return parser
-
-
-def _json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _password_option(parser: argparse.ArgumentParser) -> None:
@@ -119,121 +127,113 @@ def _quota_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", metavar="N/SECONDS", help="such as 600/60; none, or default")
 
 
-def _add_user(given: argparse.Namespace) -> int:
+def _add_user(given: argparse.Namespace, acts: Acts) -> int:
     if given.workers is None and given.plan is None:
         given.usage("say which --workers the user has, or a --plan that has some")
-    acts = _acts()
     user = acts.add(given.name, terminal.password(given), words(given.workers or ""), given.admin, given.plan)
-    return terminal.tell_user(given, acts.database, user, "added user {name} with workers on {workers}")
+    return _tell(given, acts, user, "added user {name} with workers on {workers}")
 
 
-def _list_users(given: argparse.Namespace) -> int:
-    database = open_database(settings.read())
-    found = [terminal.user_object(database, user) for user in users.everyone(database)]
+def _list_users(given: argparse.Namespace, acts: Acts) -> int:
+    found = [terminal.user_object(acts.database, user) for user in users.everyone(acts.database)]
     return terminal.table(given, found, _COLUMNS)
 
 
-def _show_user(given: argparse.Namespace) -> int:
-    return _on(given, lambda acts: acts.user(given.name), _ALL)
+def _show_user(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.user(given.name), _ALL)
 
 
-def _disable_user(given: argparse.Namespace) -> int:
-    return _on(given, lambda acts: acts.disable(given.name), "{name} is disabled")
+def _disable_user(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.disable(given.name), "{name} is disabled")
 
 
-def _enable_user(given: argparse.Namespace) -> int:
-    return _on(given, lambda acts: acts.enable(given.name), "{name} is enabled")
+def _enable_user(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.enable(given.name), "{name} is enabled")
 
 
-def _set_password(given: argparse.Namespace) -> int:
-    def change(acts: Acts) -> User:
-        acts.user(given.name)  # before somebody types a password for nobody
-        return acts.set_password(given.name, terminal.password(given))
-
-    return _on(given, change, "{name} has another password")
+def _set_password(given: argparse.Namespace, acts: Acts) -> int:
+    acts.user(given.name)  # before somebody types a password for nobody
+    user = acts.set_password(given.name, terminal.password(given))
+    return _tell(given, acts, user, "{name} has another password")
 
 
-def _grant(given: argparse.Namespace) -> int:
-    return _on(given, lambda acts: acts.grant(given.name, words(given.workers)), _HAS)
+def _grant(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.grant(given.name, words(given.workers)), _HAS)
 
 
-def _revoke(given: argparse.Namespace) -> int:
-    return _on(given, lambda acts: acts.revoke(given.name, words(given.queues)), _HAS)
+def _revoke(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.revoke(given.name, words(given.queues)), _HAS)
 
 
-def _set_rule(given: argparse.Namespace) -> int:
+def _set_rule(given: argparse.Namespace, acts: Acts) -> int:
     rule = None if given.rule == "default" else given.rule
-    return _on(given, lambda acts: acts.set_rule(given.name, rule), "the rule of {name} is {rule}")
+    return _tell(given, acts, acts.set_rule(given.name, rule), "the rule of {name} is {rule}")
 
 
-def _set_quota(given: argparse.Namespace) -> int:
+def _set_quota(given: argparse.Namespace, acts: Acts) -> int:
     change = terminal.quota_change(given)
     if not change:
         raise BadUser("say what to limit: --unfinished, --requests, or both")
-    return _on(given, lambda acts: acts.set_quota(given.name, change), "the quota of {name} is {quota}")
+    return _tell(given, acts, acts.set_quota(given.name, change), "the quota of {name} is {quota}")
 
 
-def _set_plan(given: argparse.Namespace) -> int:
+def _set_plan(given: argparse.Namespace, acts: Acts) -> int:
     plan = None if given.plan == "none" else given.plan
-    return _on(given, lambda acts: acts.set_plan(given.name, plan), "{name} has the plan {plan}")
+    return _tell(given, acts, acts.set_plan(given.name, plan), "{name} has the plan {plan}")
 
 
-def _create_token(given: argparse.Namespace) -> int:
+def _create_token(given: argparse.Namespace, acts: Acts) -> int:
     label = None if given.label is None else tokens.check_name(given.label)
     scopes = tokens.parse_scopes(given.scopes)
     expires_at = None if given.expires_in is None else clock.now() + terminal.seconds(given.expires_in) * clock.SECOND
-    token = _acts().create_token(given.name, label, scopes, expires_at)
+    token = acts.create_token(given.name, label, scopes, expires_at)
     about = {"token": token, "name": label, "scopes": scopes, "expires_at": clock.rfc3339(expires_at)}
     return tell(given, about, token)
 
 
-def _list_tokens(given: argparse.Namespace) -> int:
-    database = open_database(settings.read())
+def _list_tokens(given: argparse.Namespace, acts: Acts) -> int:
     if given.name is not None:
-        Acts(database, "").user(given.name)
-    found = [terminal.token_object(token) for token in tokens.of(database, given.name)]
+        acts.user(given.name)
+    found = [terminal.token_object(token) for token in tokens.of(acts.database, given.name)]
     return terminal.table(given, found, ("id", "user", "name", "scopes", "created_at", "expires_at", "used_at"))
 
 
-def _revoke_token(given: argparse.Namespace) -> int:
-    count = _acts().revoke_token(given.name, given.token)
+def _revoke_token(given: argparse.Namespace, acts: Acts) -> int:
+    count = acts.revoke_token(given.name, given.token)
     return tell(given, {"revoked": count}, f"revoked {count} of {given.name}'s tokens")
 
 
-def _put_plan(given: argparse.Namespace) -> int:
+def _put_plan(given: argparse.Namespace, acts: Acts) -> int:
     workers = None if given.workers is None else words(given.workers)
-    plan = terminal.plan_object(_acts().put_plan(given.name, workers, given.rule, terminal.quota_change(given)))
+    plan = terminal.plan_object(acts.put_plan(given.name, workers, given.rule, terminal.quota_change(given)))
     return tell(given, plan, f"the plan {given.name} gives workers on {terminal.cell('workers', plan['workers'])}")
 
 
-def _list_plans(given: argparse.Namespace) -> int:
-    found = [terminal.plan_object(plan) for plan in grants.plans(open_database(settings.read()))]
+def _list_plans(given: argparse.Namespace, acts: Acts) -> int:
+    found = [terminal.plan_object(plan) for plan in grants.plans(acts.database)]
     return terminal.table(given, found, ("name", "workers", "rule", "quota"))
 
 
-def _remove_plan(given: argparse.Namespace) -> int:
-    _acts().remove_plan(given.name)
+def _remove_plan(given: argparse.Namespace, acts: Acts) -> int:
+    acts.remove_plan(given.name)
     return tell(given, {"removed": given.name}, f"removed the plan {given.name}")
 
 
-def _audit(given: argparse.Namespace) -> int:
-    database = open_database(settings.read())
+def _audit(given: argparse.Namespace, acts: Acts) -> int:
     found = [
         {"at": clock.rfc3339(e.at), "actor": e.actor, "act": e.act, "subject": e.subject, "detail": e.detail}
-        for e in audit.entries(database, given.limit, given.of)
+        for e in audit.entries(acts.database, given.limit, given.of)
     ]
     return terminal.table(given, found, ("at", "actor", "act", "subject", "detail"))
 
 
-def _on(given: argparse.Namespace, act: Callable[[Acts], User], sentence: str) -> int:
-    acts = _acts()
-    return terminal.tell_user(given, acts.database, act(acts), sentence)
+def _tell(given: argparse.Namespace, acts: Acts, user: User, sentence: str) -> int:
+    return terminal.tell_user(given, acts.database, user, sentence)
 
 
-def _acts() -> Acts:
-    """Under the name of whoever is logged in at this machine, also behind sudo."""
+def _actor() -> str:
+    """Whoever is logged in at this machine, also behind sudo."""
     try:
-        person = os.environ.get("SUDO_USER") or getpass.getuser()
+        return f"cli:{os.environ.get('SUDO_USER') or getpass.getuser()}"
     except (OSError, KeyError):  # a container may have no name for its user
-        person = str(os.getuid())
-    return Acts(open_database(settings.read()), f"cli:{person}")
+        return f"cli:{os.getuid()}"

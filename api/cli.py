@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ) as error:
         message = str(error)
     except Unavailable as error:
-        message = f"the database cannot be used: {error}"
+        message = f"the database cannot be used: {' '.join(str(error).split())}"
     print(f"redisq-api: {message}", file=sys.stderr)
     return 1
 

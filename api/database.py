@@ -4,6 +4,7 @@ Statements are plain SQL that both understand, with `?` for values; peewee gives
 transactions, and one set of exceptions.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -15,6 +16,9 @@ import peewee
 from .settings import Misconfigured
 
 Conflict = peewee.IntegrityError
+
+# With DEBUG it logs the values of every statement: hashes, what somebody typed as his name, what tasks are about.
+logging.getLogger("peewee").setLevel(logging.INFO)
 
 Row = tuple[Any, ...]
 _BUSY_SECONDS = 10
@@ -117,15 +121,33 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _engine(url: str) -> peewee.Database:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Misconfigured("REDISQ_DATABASE cannot be read as a URL") from None
     options = dict(parse_qsl(parts.query))
     if parts.scheme == "sqlite":
         return _sqlite(parts.netloc, unquote(parts.path)[1:], options)
     if parts.scheme in ("postgresql", "postgres"):
         if not (find_spec("psycopg") or find_spec("psycopg2")):
             raise Misconfigured("REDISQ_DATABASE: PostgreSQL needs pip install 'redisq-jobs[postgresql]'")
+        if not _is_conninfo(url):
+            raise Misconfigured("REDISQ_DATABASE: PostgreSQL cannot read this URL")  # which may have a password in it
         return peewee.PostgresqlDatabase(url, autoconnect=True)
     raise Misconfigured("REDISQ_DATABASE must begin with sqlite:/// or postgresql://")
+
+
+def _is_conninfo(url: str) -> bool:
+    if not find_spec("psycopg"):
+        return True
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def _sqlite(host: str, path: str, options: dict[str, str]) -> peewee.Database:
