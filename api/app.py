@@ -16,6 +16,7 @@ from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
 from .forms import Offer
+from .grants import Quota
 from .handover import Handover
 from .home import Pages, Style
 from .jobs import Jobs
@@ -23,7 +24,9 @@ from .meter import Meter
 from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
 from .posting import Posting
+from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
+from .routing import Router
 from .settings import Misconfigured, Settings
 
 _log = logging.getLogger(__name__)
@@ -63,19 +66,22 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     bound = outbox.Bound(config.backlog, config.backlog_bytes)
     jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
     gate = Gate(database, config.proxies)
+    quotas = Quotas(database, Quota(config.unfinished, *config.requests))
+    posting = Posting(database, jobs, Router(database, jobs, config.longest), quotas)
     app: WSGIApp = falcon.App()
     meter = _meter(config)
-    app.add_middleware([Timing(meter), Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
+    app.add_middleware([Timing(meter), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, config.waiters), Posting(database, jobs), offer, config.max_body)
+    tasks = Tasks(Desk(database, jobs, config.waiters), posting, offer, config.max_body)
     health, pages = Health(database, jobs), Pages(gate, database, offer)
     app.add_route("/api/v1/task", tasks)
     app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
     app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
     app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
+    app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
     app.add_route("/api/v1/task-type", TaskTypes(offer))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")

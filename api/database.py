@@ -5,6 +5,7 @@ one set of exceptions. With SQLite each thread keeps a connection of its own. Wi
 connections, and a thread one of them for a statement or a transaction only: who waits for something else holds none.
 """
 
+import logging
 import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 from .settings import Misconfigured
 
 Conflict = peewee.IntegrityError
+
+# With DEBUG it logs the values of every statement: hashes, what somebody typed as his name, what tasks are about.
+logging.getLogger("peewee").setLevel(logging.INFO)
 
 Row = tuple[Any, ...]
 _T = TypeVar("_T")
@@ -79,6 +83,32 @@ class Database:
             return True
         return bool(row and row[0])
 
+    @contextmanager
+    def note(self) -> Iterator[None]:
+        """A transaction of what may be lost in a power cut, such as counters: it does not wait for the disk.
+
+        Within a `write()` it is a part of that.
+        """
+        if self._engine.in_transaction():
+            yield
+        elif self.is_sqlite:
+            before = self.one("PRAGMA synchronous")
+            self.one("PRAGMA synchronous = normal")
+            try:
+                with self.write():
+                    yield
+            finally:
+                self.one(f"PRAGMA synchronous = {before[0] if before else 'full'}")
+        else:
+            with self.write():
+                self.run("SET LOCAL synchronous_commit TO off")
+                yield
+
+    def lock_account(self, account_id: int) -> None:
+        """Lets one transaction at a time count what an account has; belongs into a `write()`, which ends it."""
+        if not self.is_sqlite:  # where there is one writer at a time anyway
+            self.one("SELECT 1 FROM account WHERE id = ? FOR NO KEY UPDATE", account_id)
+
     def close(self) -> None:
         """Closes this thread's connection, and those that wait in the pool."""
         if not self._engine.is_closed():
@@ -135,7 +165,10 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _engine(url: str) -> peewee.Database:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Misconfigured("REDISQ_DATABASE cannot be read as a URL") from None
     options = dict(parse_qsl(parts.query))
     if parts.scheme == "sqlite":
         return _sqlite(parts.netloc, unquote(parts.path)[1:], options)
@@ -145,6 +178,8 @@ def _engine(url: str) -> peewee.Database:
         size = options.pop("pool", str(_POOL))
         if not (size.isascii() and size.isdigit() and 0 < int(size) <= 1000):
             raise Misconfigured(f"REDISQ_DATABASE: ?pool= is a number of connections from 1 to 1000, not {size!r}")
+        if not _is_conninfo(url):
+            raise Misconfigured("REDISQ_DATABASE: PostgreSQL cannot read this URL")  # which may have a password in it
         query = urlencode(options, quote_via=quote)  # libpq takes a + for itself
         return _postgresql(urlunsplit(("postgresql", *parts[1:3], query, "")), int(size), options)
     raise Misconfigured("REDISQ_DATABASE must begin with sqlite:/// or postgresql://")
@@ -155,6 +190,17 @@ def _postgresql(url: str, size: int, options: dict[str, str]) -> peewee.Database
     limits = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
     limits = {name: value for name, value in limits.items() if name not in options}
     return _Pool(url, max_connections=size, timeout=_POOL_SECONDS, prefer_psycopg3=True, **limits)
+
+
+def _is_conninfo(url: str) -> bool:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def _sqlite(host: str, path: str, options: dict[str, str]) -> peewee.Database:

@@ -90,6 +90,14 @@ class Desk:
             raise unavailable("The queue")
         return _unless_ended(see(task, asked))
 
+    def forget(self, user: User, task_id: str) -> None:
+        """Deletes a task that has ended, with its input and result, here and in Redis; raises 409 for another."""
+        seen = self.get(user, task_id)
+        if not seen.has_ended:
+            raise Problem(409, "not_ended", "The task has not ended; cancel it first.")
+        store.forget(self._database, user.id, task_id)
+        self._jobs.delete(seen.task)
+
     def _find(self, user: User, task_id: str) -> Task:
         task = store.get(self._database, user.id, task_id) if ids.PATTERN.fullmatch(task_id) else None
         if task is None:

@@ -22,6 +22,7 @@ _CALLS = (
     ("GET", "/api/v1/task/{id}/status", "where it is"),
     ("GET", "/api/v1/task/{id}/result", "its result; ?wait=10 waits for it up to 10 seconds"),
     ("DELETE", "/api/v1/task/{id}", "cancel it"),
+    ("DELETE", "/api/v1/task/{id}/record", "delete it, once it has ended"),
     ("GET", "/api/v1/task-type", "the tasks on offer"),
 )
 

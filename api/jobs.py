@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -96,6 +97,18 @@ class Jobs:
             return self._breaker.call(job.cancel)
         except redisq.JobNotFound:
             return None
+
+    def delete(self, task: Task) -> None:
+        """Deletes the job of a task that has ended, if Redis can be reached; it would go by itself, later."""
+        job = next(iter(self._breaker.call(lambda: self._app.find_jobs([job_id(task)])) or ()), None)
+        if job is not None:
+            with suppress(redisq.JobNotFound, redisq.JobRunning):
+                self._breaker.call(job.delete)
+
+    def waiting(self, queue: str) -> int:
+        """Jobs that wait in a queue in Redis; 0 while it cannot be asked."""
+        counts = self._breaker.call(self._app.queue(queue).counts)
+        return counts["queued"] if counts is not None else 0
 
     def cancel_all(self, tasks: Sequence[Task]) -> None:
         """Cancels the jobs of tasks that were cancelled while they were enqueued, if Redis can be reached."""

@@ -8,9 +8,11 @@ from falcon.constants import COMBINED_METHODS
 
 from .auth import Gate
 from .problems import Problem
+from .quotas import Quotas
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _API = "/api/"
+_ADMIN = "/api/v1/admin/"
 
 
 class Methods:
@@ -58,7 +60,8 @@ class Origins:
             response.set_header("Access-Control-Max-Age", "7200")
         else:
             response.set_header(
-                "Access-Control-Expose-Headers", "Location, Link, Retry-After, Preference-Applied, WWW-Authenticate"
+                "Access-Control-Expose-Headers",
+                "Location, Link, Retry-After, Preference-Applied, WWW-Authenticate, RateLimit, RateLimit-Policy",
             )
 
     def _allows(self, origin: str) -> bool:
@@ -67,15 +70,26 @@ class Origins:
 
 
 class Login:
-    """Everything under /api/ is for users; the preflight of a browser comes without credentials."""
+    """Everything under /api/ is for users; the preflight of a browser comes without credentials.
 
-    def __init__(self, gate: Gate) -> None:
+    A token needs the scope `read` for what changes nothing and `write` for the rest, and `admin` for the paths of
+    administrators.
+    """
+
+    def __init__(self, gate: Gate, quotas: Quotas) -> None:
         self._gate = gate
+        self._quotas = quotas
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Sets `context.user`."""
-        if request.path.startswith(_API) and request.method != "OPTIONS":
-            request.context.user = self._gate.user(request)
+        if not request.path.startswith(_API) or request.method == "OPTIONS":
+            return
+        user = request.context.user = self._gate.user(request)
+        self._quotas.count_request(user, response)
+        needed = "read" if request.method in _SAFE else "write"
+        for scope in (needed, "admin") if f"{request.path}/".startswith(_ADMIN) else (needed,):
+            if not user.may(scope):
+                raise _forbidden(scope)
 
 
 class Headers:
@@ -91,6 +105,11 @@ class Headers:
             response.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         if response.get_header("Cache-Control") is None:
             response.set_header("Cache-Control", "no-store")
+
+
+def _forbidden(scope: str) -> Problem:
+    challenge = f'Bearer realm="redisq", error="insufficient_scope", scope="{scope}"'
+    return Problem(403, "insufficient_scope", f"This needs the scope {scope}.", {"WWW-Authenticate": challenge})
 
 
 def _is_own(request: falcon.Request, origin: str) -> bool:

@@ -6,6 +6,9 @@ Times are microseconds since the epoch. `task.state` is what the database knows:
 to be in the queue), `scheduled` or `queued` (handed over), `succeeded`, `failed`, `cancelled` (ended). `task.relay_at`
 says from when on the relay looks after an accepted row; while `task.on_its_way` is 1, some process is enqueueing it
 until then: the one that took the POST, or a relay. `task.size` is the bytes of `input_param`.
+
+`rule`, `unfinished`, `requests` and `seconds` of an account are null where the plan's hold, and those of a plan where
+the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token is known by its SHA-256.
 """
 
 import secrets
@@ -59,7 +62,35 @@ _STEP_3 = (
         SELECT queue, state, count(*) FROM task WHERE state IN ('succeeded', 'failed', 'cancelled')
         GROUP BY queue, state""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3)
+# Users, plans and tokens: what an administrator gives and takes, what of it was used, and who did that.
+_STEP_4 = (
+    """CREATE TABLE plan (
+        name TEXT PRIMARY KEY, rule TEXT, unfinished BIGINT, requests BIGINT, seconds BIGINT,
+        created_at BIGINT NOT NULL)""",
+    """CREATE TABLE plan_worker (
+        plan TEXT NOT NULL REFERENCES plan (name) ON DELETE CASCADE, queue TEXT NOT NULL, weight BIGINT NOT NULL,
+        PRIMARY KEY (plan, queue))""",
+    """ALTER TABLE account ADD COLUMN disabled_at BIGINT""",
+    """ALTER TABLE account ADD COLUMN plan TEXT REFERENCES plan (name)""",
+    """ALTER TABLE account ADD COLUMN rule TEXT""",
+    """ALTER TABLE account ADD COLUMN unfinished BIGINT""",
+    """ALTER TABLE account ADD COLUMN requests BIGINT""",
+    """ALTER TABLE account ADD COLUMN seconds BIGINT""",
+    """ALTER TABLE worker ADD COLUMN weight BIGINT NOT NULL DEFAULT 1""",
+    """ALTER TABLE token ADD COLUMN name TEXT""",
+    """ALTER TABLE token ADD COLUMN scopes TEXT NOT NULL DEFAULT 'read,write'""",
+    """ALTER TABLE token ADD COLUMN expires_at BIGINT""",
+    """ALTER TABLE token ADD COLUMN used_at BIGINT""",
+    """CREATE UNIQUE INDEX token_name ON token (account_id, name)""",
+    """CREATE TABLE meter (name TEXT PRIMARY KEY, empty_at BIGINT NOT NULL)""",
+    """CREATE TABLE audit (
+        id {serial}, at BIGINT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, subject TEXT NOT NULL,
+        detail TEXT NOT NULL)""",
+    """CREATE INDEX audit_of_subject ON audit (subject, id)""",
+    """CREATE INDEX task_unfinished ON task (account_id) WHERE state IN ('accepted', 'scheduled', 'queued')""",
+    """CREATE INDEX task_ended ON task (finished_at) WHERE state IN ('succeeded', 'failed', 'cancelled')""",
+)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

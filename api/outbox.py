@@ -41,6 +41,9 @@ _EXPIRED = _sql("SELECT id FROM task WHERE", _COMING, "AND relay_at <= ? ORDER B
 _IS_WAITING = _sql(
     "SELECT 1 FROM task WHERE", _WAITING, "AND queue = ? AND account_id = ? AND relay_at <= ? LIMIT 1"
 )
+_COUNT_WAITING = _sql(
+    "SELECT count(*) FROM (SELECT 1 FROM task WHERE", _WAITING, "AND queue = ? AND relay_at <= ? LIMIT ?) AS waiting"
+)
 _HELD = _sql("SELECT state, count(*), sum(size) FROM task WHERE", _IN_QUEUE, "AND queue = ? GROUP BY state")
 _HELD_COMING = _sql("SELECT count(*), sum(size) FROM task WHERE", _COMING, "AND relay_at > ? AND queue = ?")
 _RELEASE = "UPDATE task SET relay_at = ?, on_its_way = 0 WHERE id = ? AND state = 'accepted'"
@@ -156,6 +159,12 @@ def has_backlog(database: Database, queue: str, account: int) -> bool:
     return database.one(_IS_WAITING, queue, account, clock.now()) is not None
 
 
+def waiting(database: Database, queue: str, most: int) -> int:
+    """How many tasks wait here for the relay; at most `most` are counted."""
+    row = database.one(_COUNT_WAITING, queue, clock.now(), most)
+    return int(row[0]) if row else 0
+
+
 def release(database: Database, tasks: Iterable[Task]) -> None:
     """Leaves tasks to the relay."""
     now = clock.now()
@@ -165,7 +174,7 @@ def release(database: Database, tasks: Iterable[Task]) -> None:
 
 
 def mark_handed_over(database: Database, tasks: Sequence[Task]) -> list[Task]:
-    """Notes that tasks are in the queue; answers those that their owners cancelled in the meantime."""
+    """Notes that tasks are in the queue; answers those that their owners cancelled or deleted in the meantime."""
     now = clock.now()
     marked: set[str] = set()
     with database.write():
@@ -179,13 +188,13 @@ def mark_handed_over(database: Database, tasks: Sequence[Task]) -> list[Task]:
 
 
 def cancelled(database: Database, tasks: Iterable[Task]) -> list[Task]:
-    """Those of the tasks that have been cancelled in the database."""
+    """Those of the tasks that have been cancelled in the database, or deleted from it."""
     tasks = list(tasks)
-    found: set[str] = set()
+    known: set[str] = set()
     for ids in _portions([task.id for task in tasks]):
-        rows = database.all(_sql("SELECT id FROM task WHERE state = 'cancelled' AND id IN (", _places(ids), ")"), *ids)
-        found.update(task_id for (task_id,) in rows)
-    return [task for task in tasks if task.id in found]
+        rows = database.all(_sql("SELECT id FROM task WHERE state <> 'cancelled' AND id IN (", _places(ids), ")"), *ids)
+        known.update(task_id for (task_id,) in rows)
+    return [task for task in tasks if task.id not in known]
 
 
 def handed_over(database: Database, after: str, created_before: int, limit: int) -> list[Task]:

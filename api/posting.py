@@ -4,11 +4,9 @@ What the queue does not get here (Redis is away, or has enough to do, or others 
 the relay hands it over. Either way the answer is the same 202.
 """
 
-import random
-
 import redisq
 
-from . import clock, idempotency, outbox, store, users, view
+from . import clock, grants, idempotency, outbox, store, view
 from .bodies import Body
 from .database import Database
 from .forms import Order
@@ -16,6 +14,8 @@ from .idempotency import Answer
 from .ids import IdMaker
 from .jobs import Jobs
 from .problems import Problem
+from .quotas import Quotas
+from .routing import Router
 from .store import Task
 from .users import User
 
@@ -26,9 +26,11 @@ _DIRECT = 5 * clock.SECOND
 class Posting:
     """Creates tasks for users; safe to share between threads."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database, jobs: Jobs, router: Router, quotas: Quotas) -> None:
         self._database = database
         self._jobs = jobs
+        self._router = router
+        self._quotas = quotas
         self._ids = IdMaker()
 
     def create(self, user: User, order: Order) -> Answer:
@@ -42,7 +44,13 @@ class Posting:
     def create_once(self, user: User, order: Order, key: str, body: Body) -> Answer:
         """Takes an order unless it was taken before under this key; the answer shows its tasks as accepted."""
         mark = idempotency.fingerprint(body)
-        queue, is_direct = self._plan(user, order)
+        try:
+            queue, is_direct = self._plan(user, order)
+        except Problem:  # what would be refused by now may have been taken before
+            earlier = idempotency.find(self._database, user.id, key, mark)
+            if earlier is None:
+                raise
+            return earlier
         with self._database.write():
             earlier = idempotency.find(self._database, user.id, key, mark)
             if earlier is not None:
@@ -56,16 +64,13 @@ class Posting:
 
     def _plan(self, user: User, order: Order) -> tuple[str, bool]:
         """The queue, and whether Redis has room for the tasks; asked before the transaction, which must be short."""
-        granted = users.queues(self._database, user)
-        if order.queue is not None and order.queue not in granted:
-            raise Problem(403, "queue_not_granted", "You have no worker on that queue.")
-        if not granted:
-            raise Problem(403, "no_worker", "You have no worker; ask the administrator for one.")
-        queue = order.queue or random.choice(granted)
+        workers = grants.granted(self._database, user.id, user.plan)
+        queue = self._router.choose(workers, user.rule, order.queue, len(order.inputs))
         size = sum(len(view.as_json(value).encode()) for value in order.inputs)
         return queue, self._jobs.takes(queue, order.delay > 0, len(order.inputs), size)
 
     def _insert(self, user: User, order: Order, queue: str, is_direct: bool) -> tuple[list[Task], bool]:
+        self._quotas.check_unfinished(user, len(order.inputs))
         # While tasks of a user wait in the outbox of a queue, a new one waits behind them.
         if is_direct and not order.delay and outbox.has_backlog(self._database, queue, user.id):
             is_direct = False

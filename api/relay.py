@@ -17,7 +17,7 @@ from functools import cache
 
 import redisq
 
-from . import clock, idempotency, migrations, outbox
+from . import clock, idempotency, limits, migrations, outbox, store
 from .database import Database, Unavailable
 from .handover import Handover, job_id
 from .outbox import Bound, Ending
@@ -33,6 +33,7 @@ _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
 _PROBE_EVERY = 5.0
 _PROBES = 10
+_CLEAN_BATCH = 500
 _MAX_BACKOFF = 5.0
 _FAILURES = (Unavailable, redisq.RedisQError)
 _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName, redisq.InvalidOption)
@@ -41,8 +42,12 @@ _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName,
 class Relay:
     """Moves tasks and results between one database and one queue server."""
 
-    def __init__(self, database: Database, app: redisq.RedisQ, backlog: int, backlog_bytes: int = 2**62) -> None:
-        """`backlog`, `backlog_bytes`: what Redis may have of a queue; what is more stays in the outbox."""
+    def __init__(
+        self, database: Database, app: redisq.RedisQ, backlog: int, backlog_bytes: int = 2**62, keep_days: int = 0
+    ) -> None:
+        """`backlog`, `backlog_bytes`: what Redis may have of a queue; what is more stays in the outbox. `keep_days`:
+        days after which ended tasks are deleted; 0: never.
+        """
         self._database = database
         self._app = app
         name = migrations.feed_of(database)
@@ -53,6 +58,8 @@ class Relay:
         self._last: dict[str, int] = {}  # by queue, the account whose turn was last
         self._swept_at = self._probed_at = float("-inf")
         self._sweeping: Iterator[int] | None = None
+        self._keep = keep_days * 86400 * clock.SECOND
+        self._clean_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
@@ -63,6 +70,10 @@ class Relay:
                 self.collect(idle)
                 idle = 0.0 if self.hand_over() else _IDLE_SECONDS
                 self._sweep_on()
+                if time.monotonic() >= self._clean_at:
+                    # One batch at a time: what ends meanwhile must not wait for the cleaning.
+                    is_done = self.clean() < _CLEAN_BATCH
+                    self._clean_at = time.monotonic() + _SWEEP_EVERY if is_done else 0.0
             except _FAILURES as error:
                 backoff = min(max(2 * backoff, 0.1), _MAX_BACKOFF)
                 _log.warning("relay.waiting seconds=%.1f error=%s", backoff, error)
@@ -120,6 +131,7 @@ class Relay:
         if self._sweeping is None and now - self._swept_at >= _SWEEP_EVERY:
             self._swept_at = now
             idempotency.forget_old(self._database)
+            limits.forget_paid(self._database)
             self._sweeping = self._sweep(clock.now() - _LOST_AFTER)
         elif self._sweeping is None and now - self._probed_at >= _PROBE_EVERY:
             self._probed_at = now
@@ -147,6 +159,12 @@ class Relay:
                 _log.warning("relay.lost_jobs count=%d first=%s", len(lost), job_id(lost[0]))
                 self._enqueue(lost)
             yield len(lost)
+
+    def clean(self) -> int:
+        """Deletes a batch of the tasks that ended long enough ago. Answers how many."""
+        if not self._keep:
+            return 0
+        return store.forget_old(self._database, clock.now() - self._keep, _CLEAN_BATCH)
 
     def _enqueue(self, tasks: Sequence[Task]) -> None:
         if not tasks:

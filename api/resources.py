@@ -19,7 +19,7 @@ _RETRY_SECONDS = "1"
 
 
 class Tasks:
-    """/api/v1/task, /api/v1/task/{id}, and its /status and /result"""
+    """/api/v1/task, /api/v1/task/{id}, and its /status, /result and /record"""
 
     def __init__(self, desk: Desk, posting: Posting, offer: Offer, max_body: int) -> None:
         """`max_body`: bytes."""
@@ -81,6 +81,11 @@ class Tasks:
         _json(response, view.result_object(seen))
 
     on_head_result = on_get_result
+
+    def on_delete_record(self, request: falcon.Request, response: falcon.Response, task_id: str) -> None:
+        """Deletes it, once it has ended."""
+        self._desk.forget(_user(request), task_id)
+        response.status = 204
 
 
 class TaskTypes:

@@ -19,6 +19,11 @@
 |                       | they are for loopback, not through a proxy                       |                          |
 | REDISQ_API_METRICS_FILE | where the processes of one service count requests together     | in the temporary folder  |
 | REDISQ_API_PROXIES    | reverse proxies in front, each of which adds to X-Forwarded-For  | 0                        |
+| REDISQ_API_LONGEST    | tasks that may wait for one queue before a POST is a 503; 0: any | 0                        |
+| REDISQ_API_UNFINISHED | unfinished tasks of a user at a time, before a POST is a 429;    | 0                        |
+|                       | 0: any. Users and plans may have their own                       |                          |
+| REDISQ_API_REQUESTS   | requests of a user in so many seconds, such as `600/60`; 0: any  | 0                        |
+| REDISQ_API_KEEP_DAYS  | days for which tasks are kept once they have ended; 0: for ever  | 30                       |
 """
 
 import os
@@ -28,6 +33,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:([0-9]{1,5}|\*))?")
+
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,6})")
 
 
 class Misconfigured(Exception):
@@ -51,6 +58,10 @@ class Settings:
     proxies: int = 0
     metrics_token: str | None = None
     metrics_file: str | None = None
+    longest: int = 0
+    unfinished: int = 0
+    requests: tuple[int, int] = (0, 0)
+    keep_days: int = 30
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -71,6 +82,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
         metrics_token=env.get("REDISQ_API_METRICS_TOKEN") or None,
         metrics_file=env.get("REDISQ_API_METRICS_FILE") or _metrics_file(),
+        longest=_number(env, "REDISQ_API_LONGEST", default.longest, least=0),
+        unfinished=_number(env, "REDISQ_API_UNFINISHED", default.unfinished, least=0),
+        requests=_requests(env.get("REDISQ_API_REQUESTS", "")),
+        keep_days=_number(env, "REDISQ_API_KEEP_DAYS", default.keep_days, least=0, most=36_500),
     )
 
 
@@ -79,13 +94,21 @@ def _metrics_file() -> str:
     return f"{tempfile.gettempdir()}/redisq-api-{os.geteuid()}/{os.getppid()}.meter"
 
 
-def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, least: int, most: int = 10**12 - 1) -> int:
     text = env.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
         raise Misconfigured(f"{name} must be a whole number of at least {least}, not {text!r}")
     return int(text)
+
+
+def _requests(text: str) -> tuple[int, int]:
+    text = text.strip()
+    match = _RATE.fullmatch(text)
+    if match is None and text not in ("", "0"):
+        raise Misconfigured(f"REDISQ_API_REQUESTS must be a count and seconds such as 600/60, not {text!r}")
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _origins(text: str) -> tuple[str, ...]:

@@ -33,6 +33,11 @@ _CANCEL = (
     "UPDATE task SET state = 'cancelled', finished_at = ?"
     " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
 )
+_FORGET = "DELETE FROM task WHERE account_id = ? AND id = ?"
+_FORGET_OLD = (
+    "DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state IN ('succeeded', 'failed', 'cancelled')"
+    " AND finished_at < ? ORDER BY finished_at LIMIT ?)"
+)
 _AFTER_ALL_IDS = "~"
 
 
@@ -95,3 +100,15 @@ def cancel(database: Database, owner: int, task_id: str, now: int) -> bool:
         if row is not None:
             census.tally(database, {(row[0], "cancelled"): 1})
     return row is not None
+
+
+def forget(database: Database, owner: int, task_id: str) -> bool:
+    """Deletes a task, which the caller knows to have ended; False when it is gone already."""
+    with database.write():
+        return database.run(_FORGET, owner, task_id) == 1
+
+
+def forget_old(database: Database, before: int, limit: int) -> int:
+    """Deletes up to `limit` tasks, of all owners, that ended before a time, the oldest first; answers how many."""
+    with database.write():
+        return database.run(_FORGET_OLD, before, limit)

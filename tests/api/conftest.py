@@ -6,6 +6,7 @@ import base64
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def filled_postgres(postgres_url: Callable[[], str]) -> Callable[[], str]:
+    """Gives the one PostgreSQL database that has the schema and the users: a new one takes longer than many a test."""
+
+    @cache
+    def get() -> str:
+        url = postgres_url().replace("/postgres", "/filled")
+        create(postgres_url(), "filled")
+        fill(url)
+        keep(url)
+        return url
+
+    return get
+
+
+@pytest.fixture(scope="session")
 def new_database(
-    database_kind: str, template: Path, tmp_path_factory: pytest.TempPathFactory, postgres_url: Callable[[], str]
+    database_kind: str,
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_url: Callable[[], str],
+    filled_postgres: Callable[[], str],
 ) -> Callable[[bool], str]:
     """`new_database(True)`: the URL of the database with the schema and the users; without them, of an empty one."""
     if database_kind == "sqlite":
@@ -73,19 +93,13 @@ def new_database(
 
         return new
 
-    server = postgres_url()
-    filled = server.replace("/postgres", "/filled")
-    create(server, "filled")
-    fill(filled)
-    keep(filled)
-
     def new_or_restored(is_filled: bool) -> str:
-        if is_filled:  # there is one of these, since a new one takes longer than many a test
-            restore(filled)
-            return filled
+        if is_filled:
+            restore(filled_postgres())
+            return filled_postgres()
         name = f"test_{next(_numbers)}"
-        create(server, name)
-        return server.replace("/postgres", f"/{name}")
+        create(postgres_url(), name)
+        return postgres_url().replace("/postgres", f"/{name}")
 
     return new_or_restored
 

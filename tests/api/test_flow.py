@@ -144,6 +144,42 @@ def test_what_has_ended_cannot_be_cancelled(client: Client, app: redisq.RedisQ, 
         relay.collect(1.0)
 
 
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_an_ended_task_is_deleted_here_and_in_the_queue(
+    client: Client, app: redisq.RedisQ, relay: Relay, database: Database, is_noted: bool
+) -> None:
+    task, other = post(client, ["a", "b"])
+    path = task["links"]["self"] + "/record"
+    waiting = client("DELETE", path)
+    assert (waiting.status_code, waiting.json["code"]) == (409, "not_ended")
+    delivery = app.queue("default").claim(timeout=5.0)
+    assert delivery is not None
+    assert client("DELETE", path).status_code == 409
+    delivery.ack("done")
+    if is_noted:
+        assert relay.collect(1.0) == 1
+    answer = client("DELETE", path + "/")
+    assert (answer.status_code, answer.content) == (204, b"")
+    for gone in (client("DELETE", path), client("GET", task["links"]["self"]), client("GET", task["links"]["result"])):
+        assert (gone.status_code, gone.json["code"]) == (404, "task_not_found")
+    assert [seen["id"] for seen in client("GET", TASK).json] == [other["id"]]
+    work(app)
+    assert relay.collect(1.0) > 0
+    assert app.find_jobs([f"default.{task['id']}"]) == [None], "its record stays only until the feed knows"
+    assert state_in_database(database, other) == "succeeded"
+    assert database.one("SELECT count(*) FROM task") == (1,)
+
+
+def test_a_failed_task_that_was_deleted_is_no_dead_letter_any_more(
+    client: Client, app: redisq.RedisQ, relay: Relay
+) -> None:
+    task = post(client, task="fail")
+    work(app, count=3)
+    assert app.queue("default").counts()["failed"] == 1
+    assert client("DELETE", task["links"]["self"] + "/record").status_code == 204
+    assert app.queue("default").counts()["failed"] == 0
+
+
 def test_a_post_with_a_key_is_enqueued_at_once_too(client: Client, app: redisq.RedisQ) -> None:
     answers = [client.json({"input_param": "x", "queue": "default"}, **{"Idempotency-Key": "k"}).json for _ in range(2)]
     assert answers[0] == answers[1]

@@ -160,13 +160,13 @@ def test_grants_count_from_the_next_request_on(client: Client, database: Databas
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-@pytest.mark.parametrize("suffix", ["", "/status", "/result"])
+@pytest.mark.parametrize("suffix", ["", "/status", "/result", "/record"])
 def test_the_tasks_of_others_are_not_there(
     client: Client, make_client: Callable[..., Client], dead_url: str, method: str, suffix: str
 ) -> None:
     path = client.form("input_param=x").json["links"]["self"]
     theirs = make_client("bob", dead_url)
-    expected = 405 if method == "DELETE" and suffix else 404
+    expected = 404 if (method == "DELETE") == (suffix in ("", "/record")) or suffix == "" else 405
     answer = theirs(method, path + suffix)
     missing = theirs(method, f"{TASK}/{'0' * 30}{suffix}")
     assert answer.status_code == missing.status_code == expected
@@ -181,7 +181,9 @@ def test_ids_that_cannot_be(client: Client, task_id: str) -> None:
     assert (answer.status_code, answer.json["code"]) == (404, "task_not_found")
 
 
-@pytest.mark.parametrize("path", ["task", "task/x", "task/x/status", "task/x/result", "task-type", "nowhere"])
+@pytest.mark.parametrize(
+    "path", ["task", "task/x", "task/x/status", "task/x/result", "task/x/record", "task-type", "nowhere"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 def test_nothing_without_credentials(make_client: Callable[..., Client], dead_url: str, path: str, method: str) -> None:
     answer = make_client(None, dead_url)(method, f"/api/v1/{path}")
