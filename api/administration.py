@@ -45,10 +45,12 @@ def _act(
     """Adds a command that needs the database, and acts in the name of whoever runs it."""
 
     def opened(given: argparse.Namespace) -> int:
+        given.check(given)
         with closing(open_database(settings.read())) as database:
             return run(given, Acts(database, _actor()))
 
     parser = command(commands, name, text, opened)
+    parser.set_defaults(check=lambda given: None)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -56,12 +58,7 @@ def _act(
 def add_commands(commands: "Commands") -> None:
     """Adds all that an administrator needs."""
     group = commands.add_parser("user", help="manage users").add_subparsers(required=True, metavar="COMMAND")
-    add = _on_user(group, "add", "add a user", _add_user)
-    _password_option(add)
-    add.add_argument("--workers", metavar="QUEUE[:WEIGHT],…", help="the queues that his tasks may go to")
-    add.add_argument("--plan", metavar="PLAN", help="what he is given beside them")
-    add.add_argument("--admin", action="store_true", help="make the user an administrator")
-    add.set_defaults(usage=add.error)
+    _add_user_add(group)
     _act(group, "list", "list all users", _list_users)
     _on_user(group, "show", "show what a user is given", _show_user)
     _on_user(group, "disable", "refuse his password and tokens from now on", _disable_user)
@@ -80,6 +77,20 @@ def add_commands(commands: "Commands") -> None:
     log = _act(commands, "audit", "show what administrators did, the newest first", _audit)
     log.add_argument("--of", metavar="NAME", help="only what was done to this user or plan")
     log.add_argument("--limit", type=terminal.count, default=50, metavar="N", help="(default: %(default)s)")
+
+
+def _add_user_add(group: "Commands") -> None:
+    add = _on_user(group, "add", "add a user", _add_user)
+    _password_option(add)
+    add.add_argument("--workers", metavar="QUEUE[:WEIGHT],…", help="the queues that his tasks may go to")
+    add.add_argument("--plan", metavar="PLAN", help="what he is given beside them")
+    add.add_argument("--admin", action="store_true", help="make the user an administrator")
+
+    def check(given: argparse.Namespace) -> None:
+        if given.workers is None and given.plan is None:
+            add.error("say which --workers the user has, or a --plan that has some")
+
+    add.set_defaults(check=check)
 
 
 def _add_token_commands(commands: "Commands") -> None:
@@ -128,8 +139,6 @@ def _quota_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_user(given: argparse.Namespace, acts: Acts) -> int:
-    if given.workers is None and given.plan is None:
-        given.usage("say which --workers the user has, or a --plan that has some")
     user = acts.add(given.name, terminal.password(given), words(given.workers or ""), given.admin, given.plan)
     return _tell(given, acts, user, "added user {name} with workers on {workers}")
 
