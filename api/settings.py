@@ -23,7 +23,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,13 +69,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         waiters=_number(env, "REDISQ_API_WAITERS", default.waiters, least=0),
         proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
         metrics_token=env.get("REDISQ_API_METRICS_TOKEN") or None,
-        metrics_file=env.get("REDISQ_API_METRICS_FILE") or _metrics_file(),
+        metrics_file=env.get("REDISQ_API_METRICS_FILE") or None,
     )
-
-
-def _metrics_file() -> str:
-    # gunicorn's processes have one parent, also after a reload; what another user has there is not touched.
-    return f"{tempfile.gettempdir()}/redisq-api-{os.geteuid()}/{os.getppid()}.meter"
 
 
 def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:
