@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import falcon
 
 import redisq
 
-from . import migrations, outbox, problems, settings
+from . import meter, migrations, outbox, problems, settings
 from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
@@ -51,7 +52,8 @@ def create_app(
     if config is not None or database is not None or queue_app is not None:
         return _create(config or Settings(), database, queue_app)
     try:
-        return _create(settings.read(), None, None)
+        config = settings.read()
+        return _create(replace(config, metrics_file=config.metrics_file or meter.path_of_parent()), None, None)
     except (Misconfigured, migrations.SchemaMissing, redisq.AppNotFound, redisq.InvalidURL) as error:
         sys.stderr.write(f"redisq-api: {error}\n")
         raise SystemExit(_EXIT_APP_LOAD_ERROR) from error
@@ -69,8 +71,8 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     quotas = Quotas(database, Quota(config.unfinished, *config.requests))
     posting = Posting(database, jobs, Router(database, jobs, config.longest), quotas)
     app: WSGIApp = falcon.App()
-    meter = _meter(config)
-    app.add_middleware([Timing(meter), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
+    counts = _meter(config)
+    app.add_middleware([Timing(counts), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
@@ -85,7 +87,7 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     app.add_route("/api/v1/task-type", TaskTypes(offer))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
-    app.add_route("/metrics", Metrics(database, jobs, meter, config.metrics_token))
+    app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
     app.add_route("/", pages)
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")

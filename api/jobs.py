@@ -18,8 +18,6 @@ _AWAY = (redisq.ServerUnavailable, redisq.EnqueueUnknown)
 _REFUSED = (redisq.ServerRefused, redisq.FeedFull)
 _PAUSE = 1.0
 _COUNTS_FOR = 0.5
-# A process uses an eighth of the room that it sees before it looks again: eight of them never use more than there is.
-_SHARE = 8
 # While so many wait, a job gains nothing by going straight into the queue, and would hold up those of other users.
 _SHORT = 128
 
@@ -150,7 +148,8 @@ class Jobs:
             jobs = min(jobs, self._bound.jobs - counts["queued"]) if counts["queued"] < _SHORT else 0
         if jobs <= 0 or size <= 0:
             return _Share(until, False)
-        return _Share(until, True, max(1, jobs // _SHARE), max(1, size // _SHARE))
+        most_jobs, most_size = self._bound.share
+        return _Share(until, True, min(jobs, most_jobs), min(size, most_size))
 
     def enqueue(self, tasks: Sequence[Task]) -> dict[str, redisq.Job] | None:
         """Enqueues tasks; None when that did not work, or may not have: then it is the relay's."""

@@ -10,6 +10,7 @@ import mmap
 import os
 import stat
 import struct
+import tempfile
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -81,6 +82,28 @@ class Meter:
         start = self._rows[key] = self._start + len(self._rows) * _ROW
         self._memory[start : start + _KEY] = name.ljust(_KEY, b"\0")
         return start
+
+
+def path_of_parent() -> str:
+    """The file that all processes with this one's parent share: gunicorn's have one, also after a reload.
+
+    The files of parents that are gone are removed.
+    """
+    folder = Path(tempfile.gettempdir(), f"redisq-api-{os.geteuid()}")
+    for path in folder.glob("*.meter"):
+        if path.stem.isdigit() and not _lives(int(path.stem)):
+            path.unlink(missing_ok=True)
+    return str(folder / f"{os.getppid()}.meter")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _open(path: str) -> int:

@@ -28,7 +28,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,17 +80,12 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         waiters=_number(env, "REDISQ_API_WAITERS", default.waiters, least=0),
         proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
         metrics_token=env.get("REDISQ_API_METRICS_TOKEN") or None,
-        metrics_file=env.get("REDISQ_API_METRICS_FILE") or _metrics_file(),
+        metrics_file=env.get("REDISQ_API_METRICS_FILE") or None,
         longest=_number(env, "REDISQ_API_LONGEST", default.longest, least=0),
         unfinished=_number(env, "REDISQ_API_UNFINISHED", default.unfinished, least=0),
         requests=_requests(env.get("REDISQ_API_REQUESTS", "")),
         keep_days=_number(env, "REDISQ_API_KEEP_DAYS", default.keep_days, least=0, most=36_500),
     )
-
-
-def _metrics_file() -> str:
-    # gunicorn's processes have one parent, also after a reload; what another user has there is not touched.
-    return f"{tempfile.gettempdir()}/redisq-api-{os.geteuid()}/{os.getppid()}.meter"
 
 
 def _number(env: Mapping[str, str], name: str, default: int, least: int, most: int = 10**12 - 1) -> int:

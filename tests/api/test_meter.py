@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from redisq_api.meter import BOUNDS, PARTS, ROWS, Meter
+from redisq_api.meter import BOUNDS, PARTS, ROWS, Meter, path_of_parent
 
 KEY = ("GET", "/x", "200")
 COUNTER = """
@@ -109,6 +110,19 @@ def test_a_file_that_is_not_ours_is_not_used(tmp_path: Path, sort: str) -> None:
     assert other.read_text() == "precious"
 
 
+def test_files_of_services_that_are_gone_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    folder = tmp_path / f"redisq-api-{os.geteuid()}"
+    folder.mkdir()
+    kept = [folder / f"{os.getpid()}.meter", folder / "mine.meter"]
+    for path in (folder / f"{ended.pid}.meter", *kept):
+        path.touch()
+    assert path_of_parent() == str(folder / f"{os.getppid()}.meter")
+    assert sorted(folder.iterdir()) == sorted(kept)
+
+
 def test_more_processes_than_parts_are_told(path: str) -> None:
     code = f"""
 import sys
@@ -118,8 +132,6 @@ try:
 except OSError as error:
     print(error)
 """
-    import fcntl
-
     Meter(path).close()
     with open(path, "r+b") as file:
         fcntl.lockf(file, fcntl.LOCK_EX, PARTS, 0)

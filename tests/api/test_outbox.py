@@ -119,7 +119,7 @@ def test_a_queue_is_given_so_many_jobs_and_bytes(database: Database, ann: User) 
     ids = add(database, ann, 10, size=100)
     assert take(database, 10, Bound(3, 1000)) == ids[:3]
     assert take(database, 10, Bound(3, 1000)) == []
-    assert take(database, 10, Bound(10, 550)) == ids[3:5]
+    assert take(database, 10, Bound(10, 650)) == ids[3:5]
     assert outbox.held(database, "low") == Held(5, 500, 0, 0)
     on_their_way = [task for i in ids[:5] if (task := store.get(database, ann.id, i))]
     outbox.mark_handed_over(database, on_their_way)
