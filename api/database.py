@@ -178,10 +178,11 @@ def _engine(url: str) -> peewee.Database:
         size = options.pop("pool", str(_POOL))
         if not (size.isascii() and size.isdigit() and 0 < int(size) <= 1000):
             raise Misconfigured(f"REDISQ_DATABASE: ?pool= is a number of connections from 1 to 1000, not {size!r}")
+        query = urlencode(options, quote_via=quote)  # libpq takes a + for itself
+        url = urlunsplit(("postgresql", *parts[1:3], query, ""))
         if not _is_conninfo(url):
             raise Misconfigured("REDISQ_DATABASE: PostgreSQL cannot read this URL")  # which may have a password in it
-        query = urlencode(options, quote_via=quote)  # libpq takes a + for itself
-        return _postgresql(urlunsplit(("postgresql", *parts[1:3], query, "")), int(size), options)
+        return _postgresql(url, int(size), options)
     raise Misconfigured("REDISQ_DATABASE must begin with sqlite:/// or postgresql://")
 
 

@@ -141,17 +141,12 @@ def test_the_address_is_the_one_that_our_own_proxy_saw(database: Database, monke
     assert refused(behind_one, basic("other", "x"), headers=headers).status_code == 401
 
 
-def test_guesses_are_counted_by_all_processes_together(database: Database, ann: User) -> None:
-    gates = [Gate(Database(url_of(database))) for _ in range(4)]
+def test_guesses_are_counted_by_all_processes_together(database_url: str, database: Database, ann: User) -> None:
+    gates = [Gate(Database(database_url)) for _ in range(4)]
     told = [refused(gates[n % 4], basic("ann", f"guess {n}"), remote_addr=f"10.0.0.{n}") for n in range(14)]
     assert [one.status_code for one in told] == [401] * 10 + [429] * 4
     for gate in gates:
         assert refused(gate, basic("ann", PASSWORDS["ann"])).status_code == 429
-
-
-def url_of(database: Database) -> str:
-    rows = database.all("PRAGMA database_list")
-    return f"sqlite:///{rows[0][2]}"
 
 
 def test_an_unknown_name_is_stopped_like_one_that_is_known(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +185,7 @@ def test_an_address_is_what_one_customer_has(
     gate = Gate(database)
     for address in addresses:
         refused(gate, basic("nobody", "x"), remote_addr=address)
-    rows = database.all("SELECT name FROM meter WHERE name LIKE 'address:%'")
+    rows = database.all("SELECT name FROM meter WHERE name LIKE ?", "address:%")
     assert len(rows) == expected
 
 
@@ -220,7 +215,7 @@ def seconds_of_refusal(gate: Gate, name: str) -> float:
 def differs(gate: Gate) -> bool:
     """Whether somebody with a watch learns which names there are."""
     known, unknown = seconds_of_refusal(gate, "ann"), seconds_of_refusal(gate, "nobody")
-    return not 0.7 < known / unknown < 1.4
+    return not 0.25 < known / unknown < 4.0  # without a hash it is fifty times as fast
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(gate: Gate) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,10 @@ def add(database: Database, user: User, count: int, queue: str = "low", size: in
             [Task(i, user.id, "shout", '"x"', queue, "accepted", 1, now, now, now - age, size=size) for i in ids],
         )
     return ids
+
+
+class Undo(Exception):
+    """Ends a transaction of which nothing is to stay."""
 
 
 def take(database: Database, limit: int, bound: Bound = MANY, after: int = 0) -> list[str]:
@@ -181,10 +186,12 @@ def test_a_backlog_of_millions_is_never_scanned(database: Database, query: str, 
         plan = [row[3] for row in database.all(f"EXPLAIN QUERY PLAN {text}", *values)]
         assert all(step.startswith("SEARCH") and index in step for step in plan), plan
         return
-    with database.write():
+    with suppress(Undo), database.write():
         database.run("SET LOCAL enable_seqscan = off")  # which an empty table would be read with
+        database.run("DROP INDEX task_unfinished")  # and this one costs the same there
         text = query.replace("?", "'1'").replace("{skip_locked}", "")
         plan = [row[0] for row in database.all(f"EXPLAIN {text}")]
+        raise Undo
     scans = [step for step in plan if "Scan" in step]
     assert scans, plan
     assert all(index in step for step in scans), plan
