@@ -29,7 +29,7 @@ TEST = [
     *PROMETHEUS,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.7",
     "hypothesis>=6.100",
     "setuptools>=70.1",
 ]
