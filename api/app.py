@@ -10,17 +10,18 @@ import falcon
 
 import redisq
 
-from . import migrations, problems, settings
+from . import migrations, offer, problems, settings
 from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
-from .forms import Offer
+from .docs import Document
 from .handover import Handover
 from .home import Pages, Style
 from .jobs import Jobs
 from .middleware import Headers, Login, Methods, Origins
 from .posting import Posting
 from .resources import Health, Tasks, TaskTypes
+from .routes import Router
 from .settings import Misconfigured, Settings
 
 _log = logging.getLogger(__name__)
@@ -55,39 +56,36 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     database = database or Database(config.database)
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
-    offer = _offer(config, queue_app)
+    offered = offer.make(config, queue_app)
     jobs = Jobs(queue_app, Handover(queue_app, migrations.feed_of(database)), config.backlog)
     gate = Gate(database, config.proxies)
-    app: WSGIApp = falcon.App()
+    router = Router()
+    app: WSGIApp = falcon.App(router=router)
     app.add_middleware([Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, config.waiters), Posting(database, jobs), offer, config.max_body)
-    health, pages = Health(database, jobs), Pages(gate, database, offer)
+    tasks = Tasks(Desk(database, jobs, config.waiters), Posting(database, jobs), offered, config.max_body)
+    document = Document(router.routes, offered)
+    health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)
     app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
     app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
     app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
-    app.add_route("/api/v1/task-type", TaskTypes(offer))
+    app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
+    app.add_route("/api/v1/task-type", TaskTypes(offered))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/", pages)
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")
     app.add_route("/style.css", Style())
+    app.add_route("/openapi.json", document)
+    app.add_route("/docs", pages, suffix="docs")
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app
-
-
-def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:
-    names = tuple(queue_app.tasks)
-    if config.task is not None and config.task not in names:
-        known = ", ".join(names) or "none"
-        raise Misconfigured(f"REDISQ_API_TASK: the app has no task {config.task!r}; it has {known}")
-    return Offer(names, config.task or next(iter(names), None), config.max_inputs)
 
 
 def _database_is_away(

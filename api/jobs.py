@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import redisq
@@ -79,6 +81,12 @@ class Jobs:
             return self._breaker.call(job.cancel)
         except redisq.JobNotFound:
             return None
+
+    def forget(self, task: Task) -> None:
+        """Deletes the job of a run that is over from the dead letters, if Redis can be reached."""
+        for job in (self.find([replace(task, state="queued")]) or {}).values():
+            with suppress(redisq.JobNotFound, redisq.JobRunning):
+                self._breaker.call(job.delete)
 
     def cancel_all(self, tasks: Sequence[Task]) -> None:
         """Cancels the jobs of tasks that were cancelled while they were enqueued, if Redis can be reached."""

@@ -39,7 +39,13 @@ _STEP_1 = (
         PRIMARY KEY (account_id, key))""",
     """CREATE INDEX idempotency_age ON idempotency (created_at)""",
 )
-_STEPS = (_STEP_1,)
+# Retries are numbered runs, and lists are filtered by what stands in their index.
+_STEP_2 = (
+    """ALTER TABLE task ADD COLUMN run INTEGER NOT NULL DEFAULT 0""",
+    """CREATE INDEX task_listing ON task (account_id, id, state, queue, task)""",
+    """DROP INDEX task_of_account""",
+)
+_STEPS = (_STEP_1, _STEP_2)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 FROM information_schema.tables WHERE table_name = 'migration'"
 

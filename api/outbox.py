@@ -12,12 +12,12 @@ _NEXT_QUEUE = "SELECT min(queue) FROM task WHERE state = 'accepted' AND queue > 
 _DUE = select("state = 'accepted' AND queue = ? AND relay_at <= ? ORDER BY relay_at, id LIMIT ?")
 _IS_WAITING = "SELECT 1 FROM task WHERE state = 'accepted' AND queue = ? AND relay_at <= ? LIMIT 1"
 _RELEASE = "UPDATE task SET relay_at = ? WHERE id = ? AND state = 'accepted'"
-_MARK = "UPDATE task SET state = ? WHERE id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+_MARK = "UPDATE task SET state = ? WHERE id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued')"
 _STATE = "SELECT state FROM task WHERE id = ?"
 _HANDED_OVER = select("state IN ('scheduled', 'queued') AND id > ? AND created_at < ? ORDER BY id LIMIT ?")
 _RECORD = (
     "UPDATE task SET state = ?, attempt = ?, started_at = ?, finished_at = ?, result = ?, error = ?"
-    " WHERE id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " WHERE id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued')"
 )
 
 
@@ -32,6 +32,7 @@ class Ending:
     finished_at: int | None
     result: str | None
     error: str | None
+    run: int = 0
 
 
 def queues(database: Database) -> list[str]:
@@ -64,7 +65,7 @@ def mark_handed_over(database: Database, tasks: Iterable[Task]) -> list[Task]:
     """Notes that tasks are in the queue; answers those that their owners cancelled in the meantime."""
     now = clock.now()
     with database.write():
-        missed = [task for task in tasks if not database.run(_MARK, _handed_over_state(task, now), task.id)]
+        missed = [task for task in tasks if not database.run(_MARK, _handed_over_state(task, now), task.id, task.run)]
     return cancelled(database, missed)
 
 
@@ -82,7 +83,7 @@ def record(database: Database, endings: Sequence[Ending]) -> int:
     """Notes how tasks ended, all in one transaction, and each once; answers how many were news."""
     with database.write():
         return sum(
-            database.run(_RECORD, e.state, e.attempt, e.started_at, e.finished_at, e.result, e.error, e.task_id)
+            database.run(_RECORD, e.state, e.attempt, e.started_at, e.finished_at, e.result, e.error, e.task_id, e.run)
             for e in endings
         )
 

@@ -13,7 +13,7 @@ from .bodies import Body
 from .database import Database
 from .forms import Order
 from .idempotency import Answer
-from .ids import IdMaker
+from .ids import IdMaker, moment
 from .jobs import Jobs
 from .problems import Problem
 from .store import Task
@@ -75,8 +75,8 @@ class Posting:
         due = now + round(order.delay * clock.SECOND)
         relay_at = now + _DIRECT if is_direct else max(now, due - _EARLY)
         tasks = [
-            Task(task_id, user.id, order.task, view.as_json(value), queue, "accepted", 1, now, due, relay_at)
-            for task_id, value in zip(self._ids.make(len(order.inputs)), order.inputs, strict=True)
+            Task(new, user.id, order.task, view.as_json(value), queue, "accepted", 1, moment(new), due, relay_at)
+            for new, value in zip(self._ids.make(len(order.inputs)), order.inputs, strict=True)
         ]
         store.add(self._database, tasks)
         return tasks, is_direct

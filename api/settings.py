@@ -6,7 +6,8 @@
 | REDISQ_APP            | `module:attribute` of the app whose tasks are offered            | the installed one        |
 | REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`    | sqlite:///redisq.sqlite3 |
 | REDISQ_CORS_ORIGINS   | origins whose pages may call, comma-separated; a port may be `*` | none                     |
-| REDISQ_API_TASK       | the task of a POST that names none                               | the app's first          |
+| REDISQ_API_TASKS      | the tasks on offer, comma-separated                              | all that the app has     |
+| REDISQ_API_TASK       | the task of a POST that names none                               | the first on offer       |
 | REDISQ_API_BACKLOG    | jobs kept waiting per queue in Redis; more wait in the database  | 10000                    |
 | REDISQ_API_MAX_BODY   | bytes of a request's body                                        | 1048576                  |
 | REDISQ_API_MAX_INPUTS | values of `input_param` in one request                           | 1000                     |
@@ -41,6 +42,7 @@ class Settings:
     max_inputs: int = 1000
     waiters: int = 4
     proxies: int = 0
+    tasks: tuple[str, ...] = ()
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +54,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         app=env.get("REDISQ_APP") or None,
         database=env.get("REDISQ_DATABASE") or default.database,
         cors_origins=_origins(env.get("REDISQ_CORS_ORIGINS", "")),
+        tasks=tuple(name.strip() for name in env.get("REDISQ_API_TASKS", "").split(",") if name.strip()),
         task=env.get("REDISQ_API_TASK") or None,
         backlog=_number(env, "REDISQ_API_BACKLOG", default.backlog, least=1),
         max_body=_number(env, "REDISQ_API_MAX_BODY", default.max_body, least=1),

@@ -24,10 +24,12 @@ def test_everything_is_read() -> None:
             "REDISQ_API_MAX_INPUTS": "9",
             "REDISQ_API_WAITERS": "0",
             "REDISQ_API_PROXIES": "1",
+            "REDISQ_API_TASKS": "resize, shop.ship,",
         }
     )
     origins = ("https://a.example", "http://localhost:*", "http://[::1]:8080")
-    assert read == Settings("redis://r/1", "shop:app", "sqlite:////x/y", origins, "resize", 7, 8, 9, 0, 1)
+    tasks = ("resize", "shop.ship")
+    assert read == Settings("redis://r/1", "shop:app", "sqlite:////x/y", origins, "resize", 7, 8, 9, 0, 1, tasks)
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "٣", "9" * 20])
