@@ -29,8 +29,9 @@ TEST = [
     *PROMETHEUS,
     "pytest>=8.0",
     "pytest-timeout>=2.3",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.7",
     "hypothesis>=6.100",
+    "schemathesis>=4.32",
     "setuptools>=70.1",
 ]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]

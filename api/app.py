@@ -12,11 +12,11 @@ import falcon
 
 import redisq
 
-from . import meter, migrations, outbox, problems, settings
+from . import meter, migrations, offer, outbox, problems, routing, settings
 from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
-from .forms import Offer
+from .docs import Document
 from .grants import Quota
 from .handover import Handover
 from .home import Pages, Style
@@ -27,7 +27,7 @@ from .middleware import Headers, Login, Methods, Origins
 from .posting import Posting
 from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
-from .routing import Router
+from .routes import Router
 from .settings import Misconfigured, Settings
 
 _log = logging.getLogger(__name__)
@@ -63,28 +63,31 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     database = database or Database(config.database)
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
-    offer = _offer(config, queue_app)
+    offered = offer.make(config, queue_app)
     handover = Handover(queue_app, migrations.feed_of(database))
     bound = outbox.Bound(config.backlog, config.backlog_bytes)
     jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
     gate = Gate(database, config.proxies)
     quotas = Quotas(database, Quota(config.unfinished, *config.requests))
-    posting = Posting(database, jobs, Router(database, jobs, config.longest), quotas)
-    app: WSGIApp = falcon.App()
+    posting = Posting(database, jobs, routing.Router(database, jobs, config.longest), quotas)
+    router = Router()
+    app: WSGIApp = falcon.App(router=router)
     counts = _meter(config)
     app.add_middleware([Timing(counts), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, config.waiters), posting, offer, config.max_body)
-    health, pages = Health(database, jobs), Pages(gate, database, offer)
+    tasks = Tasks(Desk(database, jobs, quotas, config.waiters), posting, offered, config.max_body)
+    document = Document(router.routes, offered)
+    health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)
     app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
     app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
     app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
     app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
-    app.add_route("/api/v1/task-type", TaskTypes(offer))
+    app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
+    app.add_route("/api/v1/task-type", TaskTypes(offered))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
@@ -92,6 +95,8 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")
     app.add_route("/style.css", Style())
+    app.add_route("/openapi.json", document)
+    app.add_route("/docs", pages, suffix="docs")
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app
@@ -103,14 +108,6 @@ def _meter(config: Settings) -> Meter:
     except OSError as error:
         _log.warning("metrics.alone path=%s error=%s", config.metrics_file, error)
         return Meter()
-
-
-def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:
-    names = tuple(queue_app.tasks)
-    if config.task is not None and config.task not in names:
-        known = ", ".join(names) or "none"
-        raise Misconfigured(f"REDISQ_API_TASK: the app has no task {config.task!r}; it has {known}")
-    return Offer(names, config.task or next(iter(names), None), config.max_inputs)
 
 
 def _database_is_away(

@@ -13,6 +13,10 @@ from .quotas import Quotas
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _API = "/api/"
 _ADMIN = "/api/v1/admin/"
+_MAY_READ = (
+    "Location, Link, ETag, Retry-After, Preference-Applied, WWW-Authenticate, RateLimit, RateLimit-Policy"
+)
+_MAY_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer"
 
 
 class Methods:
@@ -22,6 +26,14 @@ class Methods:
         """Replaces it with one that is known and that no path has."""
         if request.method not in COMBINED_METHODS:
             request.method = "TRACE"
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """An answer to OPTIONS names OPTIONS as well, as a 405 does."""
+        allowed = response.get_header("Allow")
+        if request.method == "OPTIONS" and allowed:
+            response.set_header("Allow", f"{allowed}, OPTIONS")
 
 
 class Origins:
@@ -56,13 +68,10 @@ class Origins:
         if request.method == "OPTIONS" and request.get_header("Access-Control-Request-Method"):
             methods = response.get_header("Allow") or "GET, HEAD, POST, DELETE"
             response.set_header("Access-Control-Allow-Methods", methods)
-            response.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Prefer")
+            response.set_header("Access-Control-Allow-Headers", _MAY_SEND)
             response.set_header("Access-Control-Max-Age", "7200")
         else:
-            response.set_header(
-                "Access-Control-Expose-Headers",
-                "Location, Link, Retry-After, Preference-Applied, WWW-Authenticate, RateLimit, RateLimit-Policy",
-            )
+            response.set_header("Access-Control-Expose-Headers", _MAY_READ)
 
     def _allows(self, origin: str) -> bool:
         origin = origin.lower()

@@ -90,7 +90,13 @@ _STEP_4 = (
     """CREATE INDEX task_unfinished ON task (account_id) WHERE state IN ('accepted', 'scheduled', 'queued')""",
     """CREATE INDEX task_ended ON task (finished_at) WHERE state IN ('succeeded', 'failed', 'cancelled')""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4)
+# Retries are numbered runs, and lists are filtered by what stands in their index.
+_STEP_5 = (
+    """ALTER TABLE task ADD COLUMN run INTEGER NOT NULL DEFAULT 0""",
+    """CREATE INDEX task_listing ON task (account_id, id, state, queue, task)""",
+    """DROP INDEX task_of_account""",
+)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

@@ -54,7 +54,7 @@ _OLDEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id LIM
 _NEWEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id DESC LIMIT ?")
 _RECORD = (
     "UPDATE task SET state = ?, attempt = ?, started_at = ?, finished_at = ?, result = ?, error = ?"
-    " WHERE id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
+    " WHERE id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
 )
 #: A delayed task that found no room in Redis is handed over so long before it is due.
 EARLY = 60 * clock.SECOND
@@ -74,6 +74,7 @@ class Ending:
     finished_at: int | None
     result: str | None
     error: str | None
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +186,18 @@ def release(database: Database, tasks: Iterable[Task]) -> None:
 def mark_handed_over(database: Database, tasks: Sequence[Task]) -> list[Task]:
     """Notes that tasks are in the queue; answers those that their owners cancelled or deleted in the meantime."""
     now = clock.now()
+    run_of = {task.id: task.run for task in tasks}
     marked: set[str] = set()
     with database.write():
-        for ids in _portions(sorted(task.id for task in tasks)):
+        for ids in _portions(sorted(run_of)):
+            runs = ", ".join("(?, ?)" for _ in ids)
             mark = _sql(
                 "UPDATE task SET state = CASE WHEN due_at > ? THEN 'scheduled' ELSE 'queued' END, on_its_way = 0",
-                "WHERE state IN ('accepted', 'scheduled', 'queued') AND id IN (", _places(ids), ") RETURNING id",
+                "WHERE state IN ('accepted', 'scheduled', 'queued') AND id IN (", _places(ids), ")",
+                "AND (id, run) IN (VALUES", runs, ") RETURNING id",
             )  # fmt: skip
-            marked.update(task_id for (task_id,) in database.all(mark, now, *ids))
+            pairs = [value for task_id in ids for value in (task_id, run_of[task_id])]
+            marked.update(task_id for (task_id,) in database.all(mark, now, *ids, *pairs))
     return cancelled(database, [task for task in tasks if task.id not in marked])
 
 
@@ -224,7 +229,7 @@ def record(database: Database, endings: Iterable[Ending]) -> int:
     with database.write():
         for e in ordered:
             values = (e.state, e.attempt, e.started_at, e.finished_at, e.result, e.error)
-            row = database.one(_RECORD, *values, e.task_id)
+            row = database.one(_RECORD, *values, e.task_id, e.run)
             if row is not None:
                 news[row[0], e.state] += 1
         census.tally(database, news)

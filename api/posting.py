@@ -11,7 +11,7 @@ from .bodies import Body
 from .database import Database
 from .forms import Order
 from .idempotency import Answer
-from .ids import IdMaker
+from .ids import IdMaker, moment
 from .jobs import Jobs
 from .problems import Problem
 from .quotas import Quotas
@@ -79,10 +79,10 @@ class Posting:
         relay_at = now + _DIRECT if is_direct else max(now, due - outbox.EARLY)
         tasks = [
             Task(
-                task_id, user.id, order.task, text, queue, "accepted", 1, now, due, relay_at,
+                new, user.id, order.task, text, queue, "accepted", 1, moment(new), due, relay_at,
                 size=len(text.encode()), on_its_way=int(is_direct),
             )
-            for task_id, text in zip(self._ids.make(len(order.inputs)), map(view.as_json, order.inputs), strict=True)
+            for new, text in zip(self._ids.make(len(order.inputs)), map(view.as_json, order.inputs), strict=True)
         ]  # fmt: skip
         store.add(self._database, tasks)
         return tasks, is_direct

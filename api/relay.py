@@ -19,7 +19,7 @@ import redisq
 
 from . import clock, idempotency, limits, migrations, outbox, store
 from .database import Database, Unavailable
-from .handover import Handover, job_id
+from .handover import Handover, job_id, task_of
 from .outbox import Bound, Ending
 from .room import Window
 from .store import ENDED, Task
@@ -189,10 +189,12 @@ class Relay:
                 enqueued.append(task)
             except _HOPELESS as error:
                 _log.warning("relay.impossible_job id=%s error=%s", job_id(task), error)
-                outbox.record(self._database, [Ending(task.id, "failed", 1, None, clock.now(), None, str(error))])
+                ended = Ending(task.id, "failed", 1, None, clock.now(), None, str(error), task.run)
+                outbox.record(self._database, [ended])
         return enqueued
 
 
 def ending(job: redisq.Job) -> Ending:
     """How a job ended, as the database keeps it."""
-    return Ending(task_id=job.local_id, **outcome(job))
+    task_id, run = task_of(job.local_id)
+    return Ending(task_id=task_id, run=run, **outcome(job))

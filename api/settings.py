@@ -7,7 +7,8 @@
 | REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`;   | sqlite:///redisq.sqlite3 |
 |                       | `?pool=` there: connections of one process, 8 if not given       |                          |
 | REDISQ_CORS_ORIGINS   | origins whose pages may call, comma-separated; a port may be `*` | none                     |
-| REDISQ_API_TASK       | the task of a POST that names none                               | the app's first          |
+| REDISQ_API_TASKS      | the tasks on offer, comma-separated                              | all that the app has     |
+| REDISQ_API_TASK       | the task of a POST that names none                               | the first on offer       |
 | REDISQ_API_BACKLOG    | jobs of the service per queue in Redis; more wait in the         | 10000                    |
 |                       | database                                                         |                          |
 | REDISQ_API_BACKLOG_BYTES | bytes of their input, likewise                                | 67108864                 |
@@ -61,6 +62,7 @@ class Settings:
     unfinished: int = 0
     requests: tuple[int, int] = (0, 0)
     keep_days: int = 30
+    tasks: tuple[str, ...] = ()
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -72,6 +74,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         app=env.get("REDISQ_APP") or None,
         database=env.get("REDISQ_DATABASE") or default.database,
         cors_origins=_origins(env.get("REDISQ_CORS_ORIGINS", "")),
+        tasks=tuple(name.strip() for name in env.get("REDISQ_API_TASKS", "").split(",") if name.strip()),
         task=env.get("REDISQ_API_TASK") or None,
         backlog=_number(env, "REDISQ_API_BACKLOG", default.backlog, least=1),
         backlog_bytes=_number(env, "REDISQ_API_BACKLOG_BYTES", default.backlog_bytes, least=1),

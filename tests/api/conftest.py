@@ -234,7 +234,7 @@ def queue_app(url: str) -> redisq.RedisQ:
         return input_param.upper()
 
     @app.task(name="fail", max_attempts=1)
-    def fail(input_param: str) -> None:
+    def fail(input_param: Any) -> None:
         raise RuntimeError(f"no {input_param}")
 
     return app

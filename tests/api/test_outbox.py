@@ -175,8 +175,6 @@ def test_a_task_can_be_left_to_the_relay_early(database: Database, tasks: list[T
         (outbox._HELD, "task_held"),
         (outbox._HELD_COMING, "task_on_its_way"),
         (outbox._HANDED_OVER, "task_handed_over"),
-        (store._PAGE, "task_of_account"),
-        (store._PAGE_OF_STATE, "task_of_account"),
     ],
 )
 def test_a_backlog_of_millions_is_never_scanned(database: Database, query: str, index: str) -> None:

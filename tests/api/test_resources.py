@@ -50,7 +50,7 @@ def test_a_list_is_answered_in_its_order(client: Client) -> None:
 
 @pytest.mark.parametrize("value", ["é\0\u2028", {"a": [1, None, 10**30]}, [["a", "b"]], 0, False, 1.25])
 def test_json_comes_back_as_it_was(client: Client, value: Any) -> None:
-    posted = client.json({"input_param": value}).json
+    posted = client.json({"input_param": value, "task": "fail"}).json
     task = posted[0] if isinstance(value, list) else posted
     assert client("GET", task["links"]["self"]).json["input_param"] == (value[0] if isinstance(value, list) else value)
 
@@ -135,8 +135,11 @@ def test_a_cancelled_task(client: Client) -> None:
 
 
 def test_the_tasks_on_offer(client: Client) -> None:
-    expected = [{"name": "shout", "default": True}, {"name": "fail", "default": False}]
-    assert client("GET", "/api/v1/task-type").json == expected
+    rest = {"queue": "default", "description": ""}
+    assert client("GET", "/api/v1/task-type").json == [
+        {"name": "shout", "default": True, "input_schema": {"type": "string"}, **rest},
+        {"name": "fail", "default": False, "input_schema": {}, **rest},
+    ]
     assert client.form("input_param=x&task=fail").json["task"] == "fail"
 
 

@@ -34,6 +34,7 @@ def test_everything_is_read() -> None:
             "REDISQ_API_KEEP_DAYS": "4",
             "REDISQ_API_METRICS_TOKEN": "t",
             "REDISQ_API_METRICS_FILE": "/run/m",
+            "REDISQ_API_TASKS": "resize, shop.ship,",
         }
     )
     origins = ("https://a.example", "http://localhost:*", "http://[::1]:8080")
@@ -55,6 +56,7 @@ def test_everything_is_read() -> None:
         unfinished=3,
         requests=(600, 60),
         keep_days=4,
+        tasks=("resize", "shop.ship"),
     )
 
 
