@@ -17,6 +17,8 @@ from .store import COLUMNS, Task
 _WAITING = "state = 'accepted' AND on_its_way = 0"
 _COMING = "state = 'accepted' AND on_its_way = 1"
 _IN_QUEUE = "state IN ('scheduled', 'queued')"
+# Of rows that this transaction has chosen. It says no more, or PostgreSQL might look for them in all that wait.
+_OURS = "state = 'accepted'"
 
 
 def _sql(*parts: str) -> str:
@@ -30,8 +32,8 @@ _ACCOUNTS = _sql(
     "UNION ALL SELECT (SELECT min(account_id) FROM task WHERE", _WAITING,
     "AND queue = ? AND account_id > account_of.id)",
     "FROM account_of WHERE account_of.id IS NOT NULL)",
-    "SELECT id FROM account_of WHERE EXISTS (SELECT 1 FROM task WHERE", _WAITING,
-    "AND queue = ? AND account_id = account_of.id AND relay_at <= ?)",
+    "SELECT id FROM account_of WHERE (SELECT min(relay_at) FROM task WHERE", _WAITING,
+    "AND queue = ? AND account_id = account_of.id) <= ?",
 )  # fmt: skip
 _DUE = _sql(
     "SELECT id, size FROM task WHERE", _WAITING,
@@ -139,7 +141,7 @@ def take(database: Database, queue: str, bound: Bound, limit: int, after: int = 
                 break
             chosen.append(task_id)
             size -= task_size
-        taken = _take(database, _WAITING, chosen)
+        taken = _take(database, _OURS, chosen)
     order = {task_id: n for n, task_id in enumerate(chosen)}
     return sorted(taken, key=lambda task: order[task.id])
 
@@ -151,7 +153,7 @@ def take_over(database: Database, limit: int) -> list[Task]:
         return []
     with database.write():
         expired = [task_id for (task_id,) in database.all(_EXPIRED, now, limit)]
-        return sorted(_take(database, _COMING, expired), key=lambda task: task.id)
+        return sorted(_take(database, _OURS, expired), key=lambda task: task.id)
 
 
 def take_back(database: Database, tasks: Sequence[Task]) -> list[Task]:

@@ -74,8 +74,9 @@ def new_database(
         return new
 
     server = postgres_url()
-    filled = server.replace("/postgres", "/filled")
-    create(server, "filled")
+    name = f"filled_{next(_numbers)}"
+    filled = server.replace("/postgres", f"/{name}")
+    create(server, name)
     fill(filled)
     keep(filled)
 
@@ -157,11 +158,13 @@ def away(
 
     @contextmanager
     def of_postgresql() -> Iterator[None]:
+        row = database.one("SELECT current_database()")
+        assert row is not None
         with closing(Database(postgres_url())) as server:
-            server.run("ALTER DATABASE filled ALLOW_CONNECTIONS false")
-            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'filled'")
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS false")
+            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ?", row[0])
             yield
-            server.run("ALTER DATABASE filled ALLOW_CONNECTIONS true")
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS true")
 
     return of_sqlite if database_kind == "sqlite" else of_postgresql
 

@@ -24,10 +24,17 @@ def test_everything_is_read() -> None:
             "REDISQ_API_MAX_INPUTS": "9",
             "REDISQ_API_WAITERS": "0",
             "REDISQ_API_PROXIES": "1",
+            "REDISQ_API_BACKLOG_BYTES": "10",
+            "REDISQ_API_METRICS_TOKEN": "secret",
+            "REDISQ_API_METRICS_FILE": "/x/y",
         }
     )
     origins = ("https://a.example", "http://localhost:*", "http://[::1]:8080")
-    assert read == Settings("redis://r/1", "shop:app", "sqlite:////x/y", origins, "resize", 7, 8, 9, 0, 1)
+    assert read == Settings(
+        "redis://r/1", "shop:app", "sqlite:////x/y", origins, "resize",
+        backlog=7, backlog_bytes=10, max_body=8, max_inputs=9, waiters=0, proxies=1,
+        metrics_token="secret", metrics_file="/x/y",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "٣", "9" * 20])
