@@ -11,6 +11,7 @@ import falcon
 
 from . import census
 from .database import Database, Unavailable
+from .describe import Answer, operation
 from .jobs import Jobs
 from .meter import BOUNDS, Meter
 from .problems import Problem
@@ -72,6 +73,12 @@ class Metrics:
         self._lock = threading.Lock()
         self._tasks: tuple[float, list[Family]] = (float("-inf"), [])
 
+    @operation(
+        "Read metrics",
+        text="Prometheus' text. Without a token of their own only this machine may read them.",
+        answers={200: Answer("the metrics")},
+        problems={401: ("unauthorized",), 403: ("metrics_are_local",)},
+    )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Everything that is known; what Redis or the database would have to tell is left out while they are away."""
         self._check(request)

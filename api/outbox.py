@@ -17,21 +17,24 @@ from .store import COLUMNS, Task
 _WAITING = "state = 'accepted' AND on_its_way = 0"
 _COMING = "state = 'accepted' AND on_its_way = 1"
 _IN_QUEUE = "state IN ('scheduled', 'queued')"
+# Of rows that this transaction has chosen. It says no more, or PostgreSQL might look for them in all that wait.
+_OURS = "state = 'accepted'"
 
 
 def _sql(*parts: str) -> str:
     return " ".join(parts)
 
 
-_NEXT_QUEUE = _sql("SELECT min(queue) FROM task WHERE", _WAITING, "AND queue > ?")
+# Never min(): PostgreSQL may read all that wait for that, if it does not know yet how much it is.
+_NEXT_QUEUE = _sql("SELECT queue FROM task WHERE", _WAITING, "AND queue > ? ORDER BY queue LIMIT 1")
 # One step of the index for each account, however much waits for it.
 _ACCOUNTS = _sql(
-    "WITH RECURSIVE account_of (id) AS (SELECT min(account_id) FROM task WHERE", _WAITING, "AND queue = ?",
-    "UNION ALL SELECT (SELECT min(account_id) FROM task WHERE", _WAITING,
-    "AND queue = ? AND account_id > account_of.id)",
+    "WITH RECURSIVE account_of (id) AS (SELECT CAST(0 AS BIGINT)",
+    "UNION ALL SELECT (SELECT account_id FROM task WHERE", _WAITING,
+    "AND queue = ? AND account_id > account_of.id ORDER BY account_id LIMIT 1)",
     "FROM account_of WHERE account_of.id IS NOT NULL)",
-    "SELECT id FROM account_of WHERE EXISTS (SELECT 1 FROM task WHERE", _WAITING,
-    "AND queue = ? AND account_id = account_of.id AND relay_at <= ?)",
+    "SELECT id FROM account_of WHERE (SELECT relay_at FROM task WHERE", _WAITING,
+    "AND queue = ? AND account_id = account_of.id ORDER BY relay_at LIMIT 1) <= ?",
 )  # fmt: skip
 _DUE = _sql(
     "SELECT id, size FROM task WHERE", _WAITING,
@@ -143,7 +146,7 @@ def take(database: Database, queue: str, bound: Bound, limit: int, after: int = 
                 break
             chosen.append(task_id)
             size -= task_size
-        taken = _take(database, _WAITING, chosen)
+        taken = _take(database, _OURS, chosen)
     order = {task_id: n for n, task_id in enumerate(chosen)}
     return sorted(taken, key=lambda task: order[task.id])
 
@@ -155,7 +158,7 @@ def take_over(database: Database, limit: int) -> list[Task]:
         return []
     with database.write():
         expired = [task_id for (task_id,) in database.all(_EXPIRED, now, limit)]
-        return sorted(_take(database, _COMING, expired), key=lambda task: task.id)
+        return sorted(_take(database, _OURS, expired), key=lambda task: task.id)
 
 
 def take_back(database: Database, tasks: Sequence[Task]) -> list[Task]:
@@ -240,7 +243,7 @@ def _due(database: Database, queue: str, limit: int, after: int, now: int) -> It
     """Ids and sizes of what is due, one user after the other."""
     if limit <= 0:
         return
-    accounts = [account for (account,) in database.all(_ACCOUNTS, queue, queue, queue, now)]
+    accounts = [account for (account,) in database.all(_ACCOUNTS, queue, queue, now)]
     accounts = [*(one for one in accounts if one > after), *(one for one in accounts if one <= after)]
     share = max(1, limit // len(accounts)) if accounts else 0
     for account in accounts[:limit]:

@@ -50,9 +50,10 @@ class Relay:
         """
         self._database = database
         self._app = app
-        name = migrations.feed_of(database)
-        self._feed = cache(lambda: app.feed(name()))
-        self._handover = Handover(app, name)
+        self._feed_name = migrations.feed_of(database)
+        self._feed = cache(lambda: app.feed(self._feed_name()))
+        self._producing = app
+        self._handover = Handover(app, self._feed_name)
         self._bound = Bound(backlog, backlog_bytes)
         self._windows: defaultdict[str, Window] = defaultdict(Window)
         self._last: dict[str, int] = {}  # by queue, the account whose turn was last
@@ -166,10 +167,23 @@ class Relay:
             return 0
         return store.forget_old(self._database, clock.now() - self._keep, _CLEAN_BATCH)
 
+    def _introduce(self, tasks: Sequence[Task]) -> None:
+        """A Redis that lost everything has lost the names of its queues, by which feeds are read, too.
+
+        Who had told them does not do so again for a while; a new producer does.
+        """
+        if {task.queue for task in tasks} <= self._app.queue_names():
+            return
+        known, self._producing = self._producing, self._app.replace()
+        self._handover = Handover(self._producing, self._feed_name)
+        if known is not self._app:
+            known.close()
+
     def _enqueue(self, tasks: Sequence[Task]) -> None:
         if not tasks:
             return
         try:
+            self._introduce(tasks)
             self._handover.enqueue(tasks)
         except _HOPELESS:
             tasks = self._enqueue_one_by_one(tasks)

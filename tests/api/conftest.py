@@ -162,20 +162,22 @@ def away(
     @contextmanager
     def of_sqlite() -> Iterator[None]:
         with database.write():  # which SQLite calls an operational error
-            for table in ("task", "service"):
+            for table in ("task", "service", "account"):
                 database.run(f"ALTER TABLE {table} RENAME TO away_{table}")
         yield
         with database.write():
-            for table in ("task", "service"):
+            for table in ("task", "service", "account"):
                 database.run(f"ALTER TABLE away_{table} RENAME TO {table}")
 
     @contextmanager
     def of_postgresql() -> Iterator[None]:
+        row = database.one("SELECT current_database()")
+        assert row is not None
         with closing(Database(postgres_url())) as server:
-            server.run("ALTER DATABASE filled ALLOW_CONNECTIONS false")
-            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'filled'")
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS false")
+            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ?", row[0])
             yield
-            server.run("ALTER DATABASE filled ALLOW_CONNECTIONS true")
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS true")
 
     return of_sqlite if database_kind == "sqlite" else of_postgresql
 

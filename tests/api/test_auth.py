@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing
 from typing import Any
 
 import falcon.testing
@@ -142,11 +143,12 @@ def test_the_address_is_the_one_that_our_own_proxy_saw(database: Database, monke
 
 
 def test_guesses_are_counted_by_all_processes_together(database_url: str, database: Database, ann: User) -> None:
-    gates = [Gate(Database(database_url)) for _ in range(4)]
-    told = [refused(gates[n % 4], basic("ann", f"guess {n}"), remote_addr=f"10.0.0.{n}") for n in range(14)]
-    assert [one.status_code for one in told] == [401] * 10 + [429] * 4
-    for gate in gates:
-        assert refused(gate, basic("ann", PASSWORDS["ann"])).status_code == 429
+    with ExitStack() as stack:
+        gates = [Gate(stack.enter_context(closing(Database(database_url)))) for _ in range(4)]
+        told = [refused(gates[n % 4], basic("ann", f"guess {n}"), remote_addr=f"10.0.0.{n}") for n in range(14)]
+        assert [one.status_code for one in told] == [401] * 10 + [429] * 4
+        for gate in gates:
+            assert refused(gate, basic("ann", PASSWORDS["ann"])).status_code == 429
 
 
 def test_an_unknown_name_is_stopped_like_one_that_is_known(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

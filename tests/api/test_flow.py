@@ -290,11 +290,11 @@ def test_the_tag_follows_what_only_redis_knows(client: Client, app: redisq.Redis
     delivery.ack("done")
 
 
-def test_a_thousand_at_once(client: Client, app: redisq.RedisQ) -> None:
+def test_a_thousand_at_once(client: Client) -> None:
     tasks = post(client, [str(n) for n in range(1000)])
     assert [task["input_param"] for task in tasks] == [str(n) for n in range(1000)]
-    assert {task["status"] for task in tasks} == {"queued"}
-    assert app.queue("default").counts()["queued"] == 1000
+    assert {task["status"] for task in tasks} == {"accepted"}  # so many are the relay's
+    assert len(client("GET", f"{TASK}?limit=100").json) == 100
     answer = client.json({"input_param": ["x"] * 1001})
     assert (answer.status_code, answer.json["code"]) == (422, "too_many_input_params")
 

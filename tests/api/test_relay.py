@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redisq_api import clock, limits, migrations, outbox
 from redisq_api.database import Database
+from redisq_api.handover import Handover
 from redisq_api.outbox import Ending
 from redisq_api.relay import Relay
 
@@ -157,14 +158,14 @@ def test_a_task_cancelled_while_it_is_handed_over_does_not_run(
 ) -> None:
     blind = make_client("ann", dead_url)
     task = post(blind)
-    enqueue = relay._handover.enqueue
+    enqueue = Handover.enqueue
 
-    def cancel_first(tasks: Any) -> Any:
+    def cancel_first(handover: Handover, tasks: Any) -> Any:
         assert blind("DELETE", task["links"]["self"]).status_code == 503, "it may be in the queue by now"
         assert client("DELETE", task["links"]["self"]).status_code == 200
-        return enqueue(tasks)
+        return enqueue(handover, tasks)
 
-    monkeypatch.setattr(relay._handover, "enqueue", cancel_first)
+    monkeypatch.setattr(Handover, "enqueue", cancel_first)
     assert relay.hand_over() == 1
     assert app.job(f"default.{task['id']}").status == "cancelled"
     assert relay.collect(1.0) == 1
@@ -304,14 +305,14 @@ def test_a_task_that_is_deleted_while_it_is_handed_over_does_not_run_again(
 ) -> None:
     client = make_client("ann", redis_url)
     task = post(make_client("ann", dead_url))
-    enqueue = relay._handover.enqueue
+    enqueue = Handover.enqueue
 
-    def delete_first(tasks: Any) -> Any:
+    def delete_first(handover: Handover, tasks: Any) -> Any:
         assert client("DELETE", task["links"]["self"]).status_code == 200
         assert client("DELETE", task["links"]["self"] + "/record").status_code == 204
-        return enqueue(tasks)
+        return enqueue(handover, tasks)
 
-    monkeypatch.setattr(relay._handover, "enqueue", delete_first)
+    monkeypatch.setattr(Handover, "enqueue", delete_first)
     assert relay.hand_over() == 1
     assert app.job(f"default.{task['id']}").status == "cancelled"
 
