@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import falcon
 
 import redisq
 
-from . import migrations, problems, settings
+from . import meter, migrations, offer, outbox, problems, routing, settings
 from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
-from .forms import Offer
+from .docs import Document
+from .grants import Quota
 from .handover import Handover
 from .home import Pages, Style
 from .jobs import Jobs
+from .meter import Meter
+from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
 from .posting import Posting
+from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
+from .routes import Router
 from .settings import Misconfigured, Settings
 
 _log = logging.getLogger(__name__)
@@ -45,7 +52,8 @@ def create_app(
     if config is not None or database is not None or queue_app is not None:
         return _create(config or Settings(), database, queue_app)
     try:
-        return _create(settings.read(), None, None)
+        config = settings.read()
+        return _create(replace(config, metrics_file=config.metrics_file or meter.path_of_parent()), None, None)
     except (Misconfigured, migrations.SchemaMissing, redisq.AppNotFound, redisq.InvalidURL) as error:
         sys.stderr.write(f"redisq-api: {error}\n")
         raise SystemExit(_EXIT_APP_LOAD_ERROR) from error
@@ -55,39 +63,51 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     database = database or Database(config.database)
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
-    offer = _offer(config, queue_app)
-    jobs = Jobs(queue_app, Handover(queue_app, migrations.feed_of(database)), config.backlog)
+    offered = offer.make(config, queue_app)
+    handover = Handover(queue_app, migrations.feed_of(database))
+    bound = outbox.Bound(config.backlog, config.backlog_bytes)
+    jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
     gate = Gate(database, config.proxies)
-    app: WSGIApp = falcon.App()
-    app.add_middleware([Methods(), Headers(), Origins(config.cors_origins), Login(gate)])
+    quotas = Quotas(database, Quota(config.unfinished, *config.requests))
+    posting = Posting(database, jobs, routing.Router(database, jobs, config.longest), quotas)
+    router = Router()
+    app: WSGIApp = falcon.App(router=router)
+    counts = _meter(config)
+    app.add_middleware([Timing(counts), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, config.waiters), Posting(database, jobs), offer, config.max_body)
-    health, pages = Health(database, jobs), Pages(gate, database, offer)
+    tasks = Tasks(Desk(database, jobs, quotas, config.waiters), posting, offered, config.max_body)
+    document = Document(router.routes, offered)
+    health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)
     app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
     app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
     app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
-    app.add_route("/api/v1/task-type", TaskTypes(offer))
+    app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
+    app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
+    app.add_route("/api/v1/task-type", TaskTypes(offered))
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
+    app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
     app.add_route("/", pages)
     app.add_route("/login", pages, suffix="login")
     app.add_route("/logout", pages, suffix="logout")
     app.add_route("/style.css", Style())
+    app.add_route("/openapi.json", document)
+    app.add_route("/docs", pages, suffix="docs")
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app
 
 
-def _offer(config: Settings, queue_app: redisq.RedisQ) -> Offer:
-    names = tuple(queue_app.tasks)
-    if config.task is not None and config.task not in names:
-        known = ", ".join(names) or "none"
-        raise Misconfigured(f"REDISQ_API_TASK: the app has no task {config.task!r}; it has {known}")
-    return Offer(names, config.task or next(iter(names), None), config.max_inputs)
+def _meter(config: Settings) -> Meter:
+    try:
+        return Meter(config.metrics_file)
+    except OSError as error:
+        _log.warning("metrics.alone path=%s error=%s", config.metrics_file, error)
+        return Meter()
 
 
 def _database_is_away(

@@ -1,29 +1,37 @@
 """Who is asking: HTTP Basic or a bearer token, for every path under `/api/`.
 
 Checking a password costs some 30 ms on purpose, so a password that was right is remembered for a few minutes (as a
-keyed hash, in this process only), and wrong ones are counted per account and per address. Tokens are looked up by
-their digest, cost nothing and are never counted: nobody can lock a machine out by guessing at its owner's password.
+keyed hash, in this process only), and wrong ones are counted per account and per address, by all processes together.
+Tokens are looked up by their digest, cost nothing and are never counted: nobody can lock a machine out by guessing at
+its owner's password. The user himself is looked up for every request: who has been disabled is refused from the next.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import falcon
 
-from . import passwords, users
+from . import limits, passwords, users
 from .database import Database, Unavailable
+from .limits import Rate
 from .problems import Problem
 from .users import User
 
 _MEMORY_SECONDS = 300.0
 _MEMORY_SIZE = 10_000
+# Wrong passwords: so many at once, then one as each is earned. What several processes check at the same moment may
+# pass beyond that, and is paid for all the same.
+_PER_ACCOUNT = Rate(10, 60)
+_PER_ADDRESS = Rate(100, 100)
 CHALLENGE = 'Basic realm="redisq", charset="UTF-8"'
 
 
@@ -54,31 +62,6 @@ class Memory:
         return hmac.digest(self._key, text, hashlib.sha256)
 
 
-class Limiter:
-    """Counts what went wrong under a name: `burst` times at once, then once every `every` seconds."""
-
-    def __init__(self, burst: int, every: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._burst = burst
-        self._every = every
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._empty_at: OrderedDict[str, float] = OrderedDict()  # when the debt of a name is paid off
-
-    def wait(self, name: str) -> float:
-        """Seconds until `name` may try again; 0 when it may now."""
-        with self._lock:
-            debt = self._empty_at.get(name, 0.0) - self._clock()
-        return max(0.0, debt - (self._burst - 1) * self._every)
-
-    def count(self, name: str) -> None:
-        """Notes a failure."""
-        with self._lock:
-            now = self._clock()
-            self._empty_at[name] = max(self._empty_at.pop(name, 0.0), now) + self._every
-            while len(self._empty_at) > _MEMORY_SIZE:
-                self._empty_at.popitem(last=False)
-
-
 class Gate:
     """Finds the user behind a request's Authorization header."""
 
@@ -86,8 +69,6 @@ class Gate:
         self._database = database
         self._proxies = proxies
         self._memory = Memory()
-        self._by_account = Limiter(burst=10, every=6.0)
-        self._by_address = Limiter(burst=100, every=1.0)
 
     def user(self, request: falcon.Request) -> User:
         """Who asks; raises the 401 or 429 that is the answer otherwise."""
@@ -113,16 +94,18 @@ class Gate:
     def _basic(self, request: falcon.Request, value: str) -> User:
         name, password = _decode_basic(value)
         user = users.find(self._database, name)
-        if user is not None and self._memory.knows(user, password):
+        if user is not None and not user.disabled and self._memory.knows(user, password):
             return user
-        address = self._address(request)
-        wait = max(self._by_account.wait(name), self._by_address.wait(address))
+        account = (limits.key("account", name), _PER_ACCOUNT)
+        address = (limits.key("address", _network(self._address(request))), _PER_ADDRESS)
+        wait = limits.wait(self._database, account, address)
         if wait > 0:
             headers = {"Retry-After": str(int(wait) + 1)}
             raise Problem(429, "too_many_attempts", "Too many wrong passwords; try again later.", headers)
-        if not passwords.matches(user.password if user else None, password) or user is None:
-            self._by_account.count(name)
-            self._by_address.count(address)
+        # Whether there is no such user, he is disabled or the password is wrong: it takes as long and looks the same.
+        if not passwords.matches(user.password if user else None, password) or user is None or user.disabled:
+            for meter, rate in (account, address):
+                limits.count(self._database, meter, rate)
             raise unauthorized("The credentials are not valid.")
         self._memory.remember(self._rehashed(user, password), password)
         return user
@@ -135,13 +118,26 @@ class Gate:
             users.set_password_hash(self._database, user, stored)
         except Unavailable:
             return user
-        return User(user.id, user.name, stored, user.admin)
+        return replace(user, password=stored)
 
     def _address(self, request: falcon.Request) -> str:
         # Each proxy appends the address it saw; what stands before those of our own proxies is anybody's claim.
         claimed = (request.get_header("X-Forwarded-For") or "").split(",")
         route = [*(part.strip() for part in claimed if part.strip()), request.remote_addr]
         return route[-1 - min(self._proxies, len(route) - 1)]
+
+
+def _network(address: str) -> str:
+    """What one customer has of addresses: of IPv6, 64 bits are his own to choose from."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    return str(found)
 
 
 def unauthorized(detail: str) -> Problem:

@@ -4,26 +4,43 @@ A form and a JSON object mean the same: `input_param` once is one task; `input_p
 JSON list is a list of tasks in the order sent.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from .bodies import Body, check_depth
-from .problems import bad
+from .describe import Field
+from .offer import Offer, TaskType
+from .problems import Misfit, Problem, bad
 
-MAX_DELAY = 366 * 86400.0
-_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
-_LIST = "input_param[]"
-_FIELDS = ("input_param", "task", "queue", "delay")
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What can be ordered: the names of the tasks, the one that is meant when none is named, and how many at once."""
-
-    tasks: tuple[str, ...]
-    default: str | None
-    max_inputs: int
+MAX_DELAY = 366 * 86400  # seconds
+INPUT = "input_param"
+LIST = "input_param[]"
+TASK = Field("task", Annotated[str, Meta(min_length=1)], "unknown_task", "the name of a task on offer")
+QUEUE = Field("queue", Annotated[str, Meta(min_length=1)], "bad_queue", "the name of a queue that you were granted")
+DELAY = Field(
+    "delay",
+    Annotated[float, Meta(ge=0, le=MAX_DELAY)],
+    "bad_delay",
+    f"seconds to wait before it may run, from 0 to {MAX_DELAY}",
+)
+#: The fields beside the input, each of which may be left out.
+OPTIONS = (TASK, QUEUE, DELAY)
+#: The codes of what is wrong with a body as a whole or with its inputs.
+CODES = (
+    "missing_input_param",
+    "bad_input_param",
+    "too_many_input_params",
+    "ambiguous_input_param",
+    "too_deep",
+    "unknown_field",
+    "repeated_field",
+    "too_many_fields",
+    "not_an_object",
+)
+_FIELDS = (INPUT, *(field.name for field in OPTIONS))
+_MAX_MISFITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,58 +57,62 @@ class Order:
 def parse(body: Body, offer: Offer) -> Order:
     """The order in a body; raises the Problem for whatever is wrong with it."""
     for name in body.fields:
-        if name not in _FIELDS and not (name == _LIST and body.is_form):
+        if name not in _FIELDS and not (name == LIST and body.is_form):
             raise bad("unknown_field", f"There is no field {name[:100]!r}; known are {', '.join(_FIELDS)}.")
     inputs, is_list = _form_inputs(body.fields) if body.is_form else _json_inputs(body.fields)
     if not inputs or any(value is None or value == "" for value in inputs):
-        raise bad("missing_input_param", "Send input_param, and not an empty one.")
+        raise bad("missing_input_param", "Send input_param, and not an empty one.", f"#/{INPUT}")
     if len(inputs) > offer.max_inputs:
         raise bad("too_many_input_params", f"One request may have {offer.max_inputs} input_param.")
     for value in inputs:
         check_depth(value)
     single = _singles(body.fields) if body.is_form else body.fields
-    return Order(inputs, is_list, _task(single, offer), _queue(single), _delay(single, body.is_form))
+    task = _task(single, offer)
+    if body.is_form:
+        inputs = [task.read_text(value) for value in inputs]
+    _check_fit(task, inputs, is_list)
+    queue = QUEUE.read(single["queue"], body.is_form) if "queue" in single else None
+    delay = DELAY.read(single["delay"], body.is_form) if "delay" in single else 0.0
+    return Order(inputs, is_list, task.name, queue, delay)
 
 
 def _form_inputs(fields: dict[str, Any]) -> tuple[list[Any], bool]:
-    plain, listed = fields.get("input_param", []), fields.get(_LIST, [])
+    plain, listed = fields.get(INPUT, []), fields.get(LIST, [])
     if plain and listed:
         raise bad("ambiguous_input_param", "Send either input_param or input_param[], not both.")
     return plain or listed, bool(listed) or len(plain) > 1
 
 
 def _json_inputs(fields: dict[str, Any]) -> tuple[list[Any], bool]:
-    value = fields.get("input_param")
+    value = fields.get(INPUT)
     return (value, True) if isinstance(value, list) else ([value], False)
 
 
 def _singles(fields: dict[str, Any]) -> dict[str, Any]:
-    for name in ("task", "queue", "delay"):
-        if len(fields.get(name, [])) > 1:
-            raise bad("repeated_field", f"Send {name} once.")
+    for field in OPTIONS:
+        if len(fields.get(field.name, [])) > 1:
+            raise bad("repeated_field", f"Send {field.name} once.", f"#/{field.name}")
     return {name: values[0] for name, values in fields.items()}
 
 
-def _task(fields: dict[str, Any], offer: Offer) -> str:
-    name = fields.get("task", offer.default)
-    if name is None:
+def _task(fields: dict[str, Any], offer: Offer) -> TaskType:
+    if TASK.name not in fields and offer.default is None:
         raise bad("unknown_task", "This service offers no task.")
-    if not isinstance(name, str) or name not in offer.tasks:
-        raise bad("unknown_task", "There is no task of that name; GET /api/v1/task-type lists them.")
-    return name
+    name = fields.get(TASK.name, offer.default)
+    task = offer.tasks.get(name) if isinstance(name, str) else None
+    if task is None:
+        raise bad("unknown_task", "There is no task of that name; GET /api/v1/task-type lists them.", f"#/{TASK.name}")
+    return task
 
 
-def _queue(fields: dict[str, Any]) -> str | None:
-    queue = fields.get("queue")
-    if "queue" in fields and (not isinstance(queue, str) or not queue):
-        raise bad("bad_queue", "queue is the name of a queue.")
-    return queue
-
-
-def _delay(fields: dict[str, Any], is_form: bool) -> float:
-    value = fields.get("delay", 0)
-    if is_form and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DELAY:
-        raise bad("bad_delay", f"delay is a number of seconds from 0 to {MAX_DELAY:.0f}.")
-    return float(value)
+def _check_fit(task: TaskType, inputs: list[Any], is_list: bool) -> None:
+    """Raises the 422 that names every place that does not fit, up to some."""
+    misfits: list[Misfit] = []
+    for index, value in enumerate(inputs):
+        if (found := task.misfit(value)) is not None:
+            misfits.append(Misfit(f"#/{INPUT}" + (f"/{index}" if is_list else "") + found[0], found[1]))
+            if len(misfits) == _MAX_MISFITS:
+                break
+    if misfits:
+        detail = f"input_param does not fit the task {task.name}: {misfits[0].detail} at {misfits[0].pointer}"
+        raise Problem(422, "bad_input_param", detail, misfits=misfits)

@@ -1,7 +1,8 @@
 """Putting tasks into the queue: the one place that says what a task is as a job.
 
-The job's id is the task's own, so that handing it over twice makes no second job, and the job names this database's
-feed, through which the relay is told how it ended.
+The job's id is the task's own, so that handing it over twice makes no second job; a retry is a run of the task under a
+number of its own, so that late news of an earlier run are known as such. The job names this database's feed, through
+which the relay is told how it ended.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Handover:
                     job.cancel()
 
     def _call(self, task: Task) -> tuple[tuple[object], dict[str, object], dict[str, object]]:
-        options: dict[str, object] = {"job_id": task.id, "feed": self._feed()}
+        options: dict[str, object] = {"job_id": _local_id(task), "feed": self._feed()}
         delay = task.due_at - clock.now()
         if delay > 0:
             options["delay"] = delay / clock.SECOND
@@ -47,4 +48,14 @@ class Handover:
 
 def job_id(task: Task) -> str:
     """The full id of a task's job."""
-    return f"{task.queue}.{task.id}"
+    return f"{task.queue}.{_local_id(task)}"
+
+
+def task_of(local_id: str) -> tuple[str, int]:
+    """The task's id and the run of which a job is, by the job's id without its queue."""
+    task_id, _, run = local_id.partition("-")
+    return task_id, int(run) if run.isdigit() else 0
+
+
+def _local_id(task: Task) -> str:
+    return f"{task.id}-{task.run}" if task.run else task.id

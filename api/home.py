@@ -4,45 +4,51 @@ from importlib.resources import files
 
 import falcon
 import jinja2
+from markupsafe import Markup, escape
 
-from . import auth, users
+from . import auth, docs, users
 from .auth import Gate
 from .database import Database, Unavailable
-from .forms import Offer
+from .docs import Document
+from .offer import Offer
 from .problems import Problem
 from .users import User
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_CALLS = (
-    ("GET", "/api/v1/task", "my tasks, newest first; ?status=, ?limit=, ?cursor="),
-    ("POST", "/api/v1/task", "a task from input_param, or several from input_param[]; optional: task, queue, delay"),
-    ("GET", "/api/v1/task/{id}", "all about a task"),
-    ("GET", "/api/v1/task/{id}/status", "where it is"),
-    ("GET", "/api/v1/task/{id}/result", "its result; ?wait=10 waits for it up to 10 seconds"),
-    ("DELETE", "/api/v1/task/{id}", "cancel it"),
-    ("GET", "/api/v1/task-type", "the tasks on offer"),
-)
+
+
+_CODE = Markup("<code>{}</code>")
 
 
 class Pages:
-    """/, /login, /logout"""
+    """/, /docs, /login, /logout"""
 
-    def __init__(self, gate: Gate, database: Database, offer: Offer) -> None:
+    def __init__(self, gate: Gate, database: Database, offer: Offer, document: Document) -> None:
         self._gate = gate
         self._database = database
+        self._offer = offer
+        self._document = document
         loader = jinja2.PackageLoader(__package__)
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        self._templates.globals.update(calls=_CALLS, offer=offer)
+        self._templates.globals.update(offer=offer)
+        self._templates.filters["marked"] = marked
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """How to use the service."""
-        user, queues = self._visitor(request)
-        who = f"{user.name}:PASSWORD" if user else "test:test"
-        self._show(response, "home.html", user=user, queues=queues, base=request.prefix, who=who)
+        calls = [call for call in docs.calls(self._document.content) if call.path.startswith("/api/")]
+        self._show_to_visitor(request, response, "home.html", calls=calls)
 
     on_head = on_get
+
+    def on_get_docs(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Every call in full."""
+        content = self._document.content
+        shown = {"calls": docs.calls(content), "shapes": docs.shapes(content), "tasks": docs.offered(self._offer)}
+        self._show_to_visitor(request, response, "docs.html", **shown)
+
+    on_head_docs = on_get_docs
 
     def on_get_login(self, request: falcon.Request, response: falcon.Response) -> None:
         """Makes the browser ask for name and password, and then goes on to the first page."""
@@ -75,10 +81,23 @@ class Pages:
         except (Problem, Unavailable):
             return None, []
 
+    def _show_to_visitor(
+        self, request: falcon.Request, response: falcon.Response, template: str, **values: object
+    ) -> None:
+        user, queues = self._visitor(request)
+        who = f"{user.name}:PASSWORD" if user else "test:test"
+        self._show(response, template, user=user, queues=queues, base=request.prefix, who=who, **values)
+
     def _show(self, response: falcon.Response, template: str, **values: object) -> None:
         response.text = self._templates.get_template(template).render(values)
         response.content_type = "text/html; charset=utf-8"
         response.set_header("Content-Security-Policy", _POLICY)
+
+
+def marked(text: str) -> Markup:
+    """A text in which `this` is code, as HTML."""
+    pieces = (_CODE.format(one) if index % 2 else escape(one) for index, one in enumerate(text.split("`")))
+    return Markup("").join(pieces)
 
 
 class Style:

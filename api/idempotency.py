@@ -4,16 +4,30 @@ The answer is stored in the transaction that creates the tasks, so that neither 
 """
 
 import hashlib
-import string
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from . import clock
 from .bodies import Body
 from .database import Database
+from .describe import Parameter
 from .problems import Problem, bad
 
 _KEPT = 24 * 3600 * clock.SECOND
-_PRINTABLE = frozenset(string.printable) - frozenset(string.whitespace) | {" "}
+KEY = Parameter(
+    "Idempotency-Key", Annotated[str, Meta(min_length=1, max_length=255, pattern="^[!-~]([ -~]*[!-~])?$")],
+    "bad_idempotency_key",
+    "1 to 255 printable ASCII characters of your choice: sent again within a day, with the same body, the request is"
+    " not carried out again, and its answer is the first one's",
+    place="header",
+)  # fmt: skip
+
+
+class _Shown(msgspec.Struct):
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +37,10 @@ class Answer:
     body: str
     location: str
 
-
-def check_key(key: str | None) -> str | None:
-    """The key, or the Problem of one that cannot be one."""
-    if key is not None and not (0 < len(key) <= 255 and _PRINTABLE.issuperset(key)):
-        raise bad("bad_idempotency_key", "Idempotency-Key is 1 to 255 printable ASCII characters.")
-    return key
+    def task_ids(self) -> list[str]:
+        """The ids of the tasks that it shows, in its order."""
+        shown = msgspec.json.decode(self.body, type=_Shown | list[_Shown])
+        return [one.id for one in (shown if isinstance(shown, list) else [shown])]
 
 
 def fingerprint(body: Body) -> str:

@@ -23,3 +23,13 @@ class IdMaker:
             first = max(clock.now(), self._last + 1)
             self._last = first + count - 1
         return [f"{first + n:014x}{secrets.token_hex(8)}" for n in range(count)]
+
+
+def moment(task_id: str) -> int:
+    """The time of an id, in microseconds since the epoch."""
+    return int(task_id[:14], 16)
+
+
+def bound(moment: int) -> str:
+    """What sorts before every id of that time or later, and after every earlier one."""
+    return f"{min(max(moment, 0), 16**14 - 1):014x}"

@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import redisq
 
 from .handover import Handover, job_id
+from .outbox import Bound, Held
 from .store import Task
 
 _T = TypeVar("_T")
@@ -15,6 +18,8 @@ _AWAY = (redisq.ServerUnavailable, redisq.EnqueueUnknown)
 _REFUSED = (redisq.ServerRefused, redisq.FeedFull)
 _PAUSE = 1.0
 _COUNTS_FOR = 0.5
+# While so many wait, a job gains nothing by going straight into the queue, and would hold up those of other users.
+_SHORT = 128
 
 
 class Breaker:
@@ -52,16 +57,27 @@ class Breaker:
                 self._try_at = self._clock() + _PAUSE
 
 
+@dataclass(slots=True)
+class _Share:
+    """What this process may send of the room that it saw, until when."""
+
+    until: float
+    is_open: bool
+    jobs: int = 0
+    size: int = 0
+
+
 class Jobs:
     """The jobs of tasks: found, counted, cancelled, enqueued."""
 
-    def __init__(self, app: redisq.RedisQ, handover: Handover, backlog: int) -> None:
-        """`backlog`: jobs that may wait in a queue in Redis; what is more waits in the database."""
+    def __init__(self, app: redisq.RedisQ, handover: Handover, bound: Bound, held: Callable[[str], Held]) -> None:
+        """`bound`: what Redis may have of a queue, what is more waits in the database; `held`: what it has of one."""
         self._app = app
         self._handover = handover
-        self._backlog = backlog
+        self._bound = bound
+        self._held = held
         self._breaker = Breaker()
-        self._room: dict[tuple[str, str], tuple[float, int]] = {}
+        self._shares: dict[tuple[str, bool], _Share] = {}
 
     def find(self, tasks: Sequence[Task]) -> dict[str, redisq.Job] | None:
         """The jobs of those tasks that have not ended, by the task's id. None: Redis cannot be asked."""
@@ -80,28 +96,60 @@ class Jobs:
         except redisq.JobNotFound:
             return None
 
+    def delete(self, task: Task) -> None:
+        """Deletes the job of a task that has ended, if Redis can be reached; it would go by itself, later."""
+        job = next(iter(self._breaker.call(lambda: self._app.find_jobs([job_id(task)])) or ()), None)
+        if job is not None:
+            with suppress(redisq.JobNotFound, redisq.JobRunning):
+                self._breaker.call(job.delete)
+
+    def waiting(self, queue: str) -> int:
+        """Jobs that wait in a queue in Redis; 0 while it cannot be asked."""
+        counts = self._breaker.call(self._app.queue(queue).counts)
+        return counts["queued"] if counts is not None else 0
+
     def cancel_all(self, tasks: Sequence[Task]) -> None:
         """Cancels the jobs of tasks that were cancelled while they were enqueued, if Redis can be reached."""
         self._breaker.call(lambda: self._handover.cancel(tasks))
 
     def is_reachable(self) -> bool:
         """Whether Redis answers."""
-        return self._breaker.call(self._app.queue("default").counts) is not None
+        return self.counts("default") is not None
 
-    def takes(self, queue: str, place: str, count: int) -> bool:
-        """Whether the queue has room for `count` more `queued` or `scheduled` jobs, as far as is known.
+    def counts(self, queue: str) -> dict[str, int] | None:
+        """The jobs of a queue by status; None: Redis cannot be asked."""
+        return self._breaker.call(self._app.queue(queue).counts)
 
-        It is asked anew every half second; in between, what this process sends is subtracted.
+    def takes(self, queue: str, is_delayed: bool, count: int, size: int) -> bool:
+        """Whether `count` jobs with `size` bytes of input are to go straight into the queue, as far as is known.
+
+        It is looked up anew every half second, and when this process has sent its share.
         """
-        now = time.monotonic()
-        until, room = self._room.get((queue, place), (0.0, 0))
-        if until <= now:
-            counts = self._breaker.call(self._app.queue(queue).counts)
-            if counts is None:
-                return False
-            until, room = now + _COUNTS_FOR, self._backlog - counts[place]
-        self._room[queue, place] = (until, room - count)
-        return room >= count
+        key, now = (queue, is_delayed), time.monotonic()
+        share = self._shares.get(key)
+        if share is None or share.until <= now or (share.is_open and (share.jobs < count or share.size < size)):
+            share = self._shares[key] = self._look(queue, is_delayed, now + _COUNTS_FOR)
+        if share.jobs < count or share.size < size:
+            return False
+        share.jobs -= count
+        share.size -= size
+        return True
+
+    def _look(self, queue: str, is_delayed: bool, until: float) -> _Share:
+        counts = self.counts(queue)
+        if counts is None:
+            return _Share(until, False)
+        held = self._held(queue)
+        if is_delayed:  # half of the room, since they may stay there for days: the relay needs some for what is due
+            jobs = self._bound.jobs // 2 - max(held.scheduled, counts["scheduled"])
+            size = self._bound.size // 2 - held.scheduled_size
+        else:
+            jobs, size = self._bound.room(held)
+            jobs = min(jobs, self._bound.jobs - counts["queued"]) if counts["queued"] < _SHORT else 0
+        if jobs <= 0 or size <= 0:
+            return _Share(until, False)
+        most_jobs, most_size = self._bound.share
+        return _Share(until, True, min(jobs, most_jobs), min(size, most_size))
 
     def enqueue(self, tasks: Sequence[Task]) -> dict[str, redisq.Job] | None:
         """Enqueues tasks; None when that did not work, or may not have: then it is the relay's."""

@@ -8,9 +8,15 @@ from falcon.constants import COMBINED_METHODS
 
 from .auth import Gate
 from .problems import Problem
+from .quotas import Quotas
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _API = "/api/"
+_ADMIN = "/api/v1/admin/"
+_MAY_READ = (
+    "Location, Link, ETag, Retry-After, Preference-Applied, WWW-Authenticate, RateLimit, RateLimit-Policy"
+)
+_MAY_SEND = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer"
 
 
 class Methods:
@@ -20,6 +26,14 @@ class Methods:
         """Replaces it with one that is known and that no path has."""
         if request.method not in COMBINED_METHODS:
             request.method = "TRACE"
+
+    def process_response(
+        self, request: falcon.Request, response: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """An answer to OPTIONS names OPTIONS as well, as a 405 does."""
+        allowed = response.get_header("Allow")
+        if request.method == "OPTIONS" and allowed:
+            response.set_header("Allow", f"{allowed}, OPTIONS")
 
 
 class Origins:
@@ -54,12 +68,10 @@ class Origins:
         if request.method == "OPTIONS" and request.get_header("Access-Control-Request-Method"):
             methods = response.get_header("Allow") or "GET, HEAD, POST, DELETE"
             response.set_header("Access-Control-Allow-Methods", methods)
-            response.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, Prefer")
+            response.set_header("Access-Control-Allow-Headers", _MAY_SEND)
             response.set_header("Access-Control-Max-Age", "7200")
         else:
-            response.set_header(
-                "Access-Control-Expose-Headers", "Location, Link, Retry-After, Preference-Applied, WWW-Authenticate"
-            )
+            response.set_header("Access-Control-Expose-Headers", _MAY_READ)
 
     def _allows(self, origin: str) -> bool:
         origin = origin.lower()
@@ -67,15 +79,26 @@ class Origins:
 
 
 class Login:
-    """Everything under /api/ is for users; the preflight of a browser comes without credentials."""
+    """Everything under /api/ is for users; the preflight of a browser comes without credentials.
 
-    def __init__(self, gate: Gate) -> None:
+    A token needs the scope `read` for what changes nothing and `write` for the rest, and `admin` for the paths of
+    administrators.
+    """
+
+    def __init__(self, gate: Gate, quotas: Quotas) -> None:
         self._gate = gate
+        self._quotas = quotas
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Sets `context.user`."""
-        if request.path.startswith(_API) and request.method != "OPTIONS":
-            request.context.user = self._gate.user(request)
+        if not request.path.startswith(_API) or request.method == "OPTIONS":
+            return
+        user = request.context.user = self._gate.user(request)
+        self._quotas.count_request(user, response)
+        needed = "read" if request.method in _SAFE else "write"
+        for scope in (needed, "admin") if f"{request.path}/".startswith(_ADMIN) else (needed,):
+            if not user.may(scope):
+                raise _forbidden(scope)
 
 
 class Headers:
@@ -91,6 +114,11 @@ class Headers:
             response.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         if response.get_header("Cache-Control") is None:
             response.set_header("Cache-Control", "no-store")
+
+
+def _forbidden(scope: str) -> Problem:
+    challenge = f'Bearer realm="redisq", error="insufficient_scope", scope="{scope}"'
+    return Problem(403, "insufficient_scope", f"This needs the scope {scope}.", {"WWW-Authenticate": challenge})
 
 
 def _is_own(request: falcon.Request, origin: str) -> bool:

@@ -4,33 +4,33 @@ What the queue does not get here (Redis is away, or has enough to do, or others 
 the relay hands it over. Either way the answer is the same 202.
 """
 
-import random
-
 import redisq
 
-from . import clock, idempotency, outbox, store, users, view
+from . import clock, grants, idempotency, outbox, store, view
 from .bodies import Body
 from .database import Database
 from .forms import Order
 from .idempotency import Answer
-from .ids import IdMaker
+from .ids import IdMaker, moment
 from .jobs import Jobs
 from .problems import Problem
+from .quotas import Quotas
+from .routing import Router
 from .store import Task
 from .users import User
 
 # For so long the process that took a POST enqueues by itself; what is still in the outbox then is the relay's.
 _DIRECT = 5 * clock.SECOND
-# A delayed task that found no room in Redis is handed over so long before it is due.
-_EARLY = 60 * clock.SECOND
 
 
 class Posting:
     """Creates tasks for users; safe to share between threads."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database, jobs: Jobs, router: Router, quotas: Quotas) -> None:
         self._database = database
         self._jobs = jobs
+        self._router = router
+        self._quotas = quotas
         self._ids = IdMaker()
 
     def create(self, user: User, order: Order) -> Answer:
@@ -44,7 +44,13 @@ class Posting:
     def create_once(self, user: User, order: Order, key: str, body: Body) -> Answer:
         """Takes an order unless it was taken before under this key; the answer shows its tasks as accepted."""
         mark = idempotency.fingerprint(body)
-        queue, is_direct = self._plan(user, order)
+        try:
+            queue, is_direct = self._plan(user, order)
+        except Problem:  # what would be refused by now may have been taken before
+            earlier = idempotency.find(self._database, user.id, key, mark)
+            if earlier is None:
+                raise
+            return earlier
         with self._database.write():
             earlier = idempotency.find(self._database, user.id, key, mark)
             if earlier is not None:
@@ -58,26 +64,26 @@ class Posting:
 
     def _plan(self, user: User, order: Order) -> tuple[str, bool]:
         """The queue, and whether Redis has room for the tasks; asked before the transaction, which must be short."""
-        granted = users.queues(self._database, user)
-        if order.queue is not None and order.queue not in granted:
-            raise Problem(403, "queue_not_granted", "You have no worker on that queue.")
-        if not granted:
-            raise Problem(403, "no_worker", "You have no worker; ask the administrator for one.")
-        queue = order.queue or random.choice(granted)
-        place = "scheduled" if order.delay else "queued"
-        return queue, self._jobs.takes(queue, place, len(order.inputs))
+        workers = grants.granted(self._database, user.id, user.plan)
+        queue = self._router.choose(workers, user.rule, order.queue, len(order.inputs))
+        size = sum(len(view.as_json(value).encode()) for value in order.inputs)
+        return queue, self._jobs.takes(queue, order.delay > 0, len(order.inputs), size)
 
     def _insert(self, user: User, order: Order, queue: str, is_direct: bool) -> tuple[list[Task], bool]:
-        # Nobody overtakes: while tasks wait in the outbox of a queue, a new one waits behind them.
-        if is_direct and not order.delay and outbox.has_backlog(self._database, queue):
+        self._quotas.check_unfinished(user, len(order.inputs))
+        # While tasks of a user wait in the outbox of a queue, a new one waits behind them.
+        if is_direct and not order.delay and outbox.has_backlog(self._database, queue, user.id):
             is_direct = False
         now = clock.now()
         due = now + round(order.delay * clock.SECOND)
-        relay_at = now + _DIRECT if is_direct else max(now, due - _EARLY)
+        relay_at = now + _DIRECT if is_direct else max(now, due - outbox.EARLY)
         tasks = [
-            Task(task_id, user.id, order.task, view.as_json(value), queue, "accepted", 1, now, due, relay_at)
-            for task_id, value in zip(self._ids.make(len(order.inputs)), order.inputs, strict=True)
-        ]
+            Task(
+                new, user.id, order.task, text, queue, "accepted", 1, moment(new), due, relay_at,
+                size=len(text.encode()), on_its_way=int(is_direct),
+            )
+            for new, text in zip(self._ids.make(len(order.inputs)), map(view.as_json, order.inputs), strict=True)
+        ]  # fmt: skip
         store.add(self._database, tasks)
         return tasks, is_direct
 

@@ -1,24 +1,27 @@
 """The relay: results from the queue into the database, tasks from the outbox into the queue.
 
-Several at once are harmless: jobs are known by the task's id, endings are noted once, and the feed gives an entry to
-one reader at a time. A relay that is killed loses nothing: what it had not written stays in the feed, what it had not
-marked is handed over again, to no effect.
+Several at once share the work: a row is one relay's to hand over, for a time, and the feed gives an entry to one reader
+at a time. A relay that is killed loses nothing: what it had not written stays in the feed, what it had not marked is
+handed over again by another, and that has no effect if it was in the queue already, since jobs are known by the task's
+id. Endings are noted once.
 """
 
 import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 
 import redisq
 
-from . import clock, idempotency, migrations, outbox
+from . import clock, idempotency, limits, migrations, outbox, store
 from .database import Database, Unavailable
-from .handover import Handover, job_id
-from .outbox import Ending
+from .handover import Handover, job_id, task_of
+from .outbox import Bound, Ending
+from .room import Window
 from .store import ENDED, Task
 from .view import outcome
 
@@ -28,6 +31,9 @@ _BATCH = 200
 _IDLE_SECONDS = 0.5  # how long to wait for endings before the outbox is looked at again
 _SWEEP_EVERY = 30.0
 _LOST_AFTER = 60 * clock.SECOND
+_PROBE_EVERY = 5.0
+_PROBES = 10
+_CLEAN_BATCH = 500
 _MAX_BACKOFF = 5.0
 _FAILURES = (Unavailable, redisq.RedisQError)
 _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName, redisq.InvalidOption)
@@ -36,15 +42,25 @@ _HOPELESS = (redisq.PayloadTooLarge, redisq.NotSerializable, redisq.InvalidName,
 class Relay:
     """Moves tasks and results between one database and one queue server."""
 
-    def __init__(self, database: Database, app: redisq.RedisQ, backlog: int) -> None:
-        """`backlog`: jobs that may wait in a queue in Redis; what is more stays in the outbox."""
+    def __init__(
+        self, database: Database, app: redisq.RedisQ, backlog: int, backlog_bytes: int = 2**62, keep_days: int = 0
+    ) -> None:
+        """`backlog`, `backlog_bytes`: what Redis may have of a queue; what is more stays in the outbox. `keep_days`:
+        days after which ended tasks are deleted; 0: never.
+        """
         self._database = database
         self._app = app
-        name = migrations.feed_of(database)
-        self._feed = cache(lambda: app.feed(name()))
-        self._handover = Handover(app, name)
-        self._backlog = backlog
-        self._swept_at = 0.0
+        self._feed_name = migrations.feed_of(database)
+        self._feed = cache(lambda: app.feed(self._feed_name()))
+        self._producing = app
+        self._handover = Handover(app, self._feed_name)
+        self._bound = Bound(backlog, backlog_bytes)
+        self._windows: defaultdict[str, Window] = defaultdict(Window)
+        self._last: dict[str, int] = {}  # by queue, the account whose turn was last
+        self._swept_at = self._probed_at = float("-inf")
+        self._sweeping: Iterator[int] | None = None
+        self._keep = keep_days * 86400 * clock.SECOND
+        self._clean_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
@@ -54,10 +70,11 @@ class Relay:
             try:
                 self.collect(idle)
                 idle = 0.0 if self.hand_over() else _IDLE_SECONDS
-                if time.monotonic() - self._swept_at >= _SWEEP_EVERY:
-                    self.sweep()
-                    idempotency.forget_old(self._database)
-                    self._swept_at = time.monotonic()
+                self._sweep_on()
+                if time.monotonic() >= self._clean_at:
+                    # One batch at a time: what ends meanwhile must not wait for the cleaning.
+                    is_done = self.clean() < _CLEAN_BATCH
+                    self._clean_at = time.monotonic() + _SWEEP_EVERY if is_done else 0.0
             except _FAILURES as error:
                 backoff = min(max(2 * backoff, 0.1), _MAX_BACKOFF)
                 _log.warning("relay.waiting seconds=%.1f error=%s", backoff, error)
@@ -87,34 +104,94 @@ class Relay:
 
     def hand_over(self) -> int:
         """Enqueues what is due in the outbox, as far as the queues have room. Answers how many."""
-        count = 0
-        for queue in outbox.queues(self._database):
-            room = self._backlog - self._app.queue(queue).counts()["queued"]
-            tasks = outbox.due(self._database, queue, min(room, _BATCH)) if room > 0 else []
-            if tasks:
-                self._enqueue(tasks)
-                count += len(tasks)
-        return count
+        expired = outbox.take_over(self._database, _BATCH)
+        self._enqueue(expired)
+        return len(expired) + sum(self._hand_over(queue) for queue in outbox.queues(self._database))
 
     def sweep(self) -> int:
         """Enqueues again what the queue has lost, and notes endings that nobody told. Answers how many were lost."""
-        count, after = 0, ""
-        while tasks := outbox.handed_over(self._database, after, clock.now() - _LOST_AFTER, _BATCH):
+        return sum(self._sweep(clock.now() - _LOST_AFTER))
+
+    def _hand_over(self, queue: str) -> int:
+        counts = self._app.queue(queue).counts()
+        window = self._windows[queue]
+        room = window.room(counts["queued"], counts["running"])
+        room = min(room, self._bound.jobs - counts["queued"], _BATCH)
+        if room <= 0:
+            return 0
+        tasks = outbox.take(self._database, queue, self._bound, room, self._last.get(queue, 0))
+        if tasks:
+            self._enqueue(tasks)
+            window.came(len(tasks))
+            self._last[queue] = tasks[-1].account_id
+        return len(tasks)
+
+    def _sweep_on(self) -> None:
+        """Goes on with a sweep by one step, so that it holds up nobody, or begins one when there is reason to."""
+        now = time.monotonic()
+        if self._sweeping is None and now - self._swept_at >= _SWEEP_EVERY:
+            self._swept_at = now
+            idempotency.forget_old(self._database)
+            limits.forget_paid(self._database)
+            self._sweeping = self._sweep(clock.now() - _LOST_AFTER)
+        elif self._sweeping is None and now - self._probed_at >= _PROBE_EVERY:
+            self._probed_at = now
+            if self._has_lost_some():
+                self._sweeping = self._sweep(clock.now())
+        if self._sweeping is not None and next(self._sweeping, None) is None:
+            self._sweeping = None
+
+    def _has_lost_some(self) -> bool:
+        """Whether Redis does not know the oldest of the jobs that it was given, or the newest."""
+        probes = outbox.ends_of_handed_over(self._database, _PROBES)
+        return None in self._app.find_jobs([job_id(task) for task in probes])
+
+    def _sweep(self, created_before: int) -> Iterator[int]:
+        after = ""
+        while tasks := outbox.handed_over(self._database, after, created_before, _BATCH):
             after = tasks[-1].id
             jobs = self._app.find_jobs([job_id(task) for task in tasks])
             outbox.record(self._database, [ending(job) for job in jobs if job is not None and job.status in ENDED])
-            lost = [task for task, job in zip(tasks, jobs, strict=True) if job is None]
+            # Redis forgets a job only after the database knows its end: what still has not ended there, was lost.
+            lost = outbox.take_back(
+                self._database, [task for task, job in zip(tasks, jobs, strict=True) if job is None]
+            )
             if lost:
                 _log.warning("relay.lost_jobs count=%d first=%s", len(lost), job_id(lost[0]))
                 self._enqueue(lost)
-                count += len(lost)
-        return count
+            yield len(lost)
+
+    def clean(self) -> int:
+        """Deletes a batch of the tasks that ended long enough ago. Answers how many."""
+        if not self._keep:
+            return 0
+        return store.forget_old(self._database, clock.now() - self._keep, _CLEAN_BATCH)
+
+    def _introduce(self, tasks: Sequence[Task]) -> None:
+        """A Redis that lost everything has lost the names of its queues, by which feeds are read, too.
+
+        Who had told them does not do so again for a while; a new producer does.
+        """
+        if {task.queue for task in tasks} <= self._app.queue_names():
+            return
+        known, self._producing = self._producing, self._app.replace()
+        self._handover = Handover(self._producing, self._feed_name)
+        if known is not self._app:
+            known.close()
 
     def _enqueue(self, tasks: Sequence[Task]) -> None:
+        if not tasks:
+            return
         try:
+            self._introduce(tasks)
             self._handover.enqueue(tasks)
         except _HOPELESS:
             tasks = self._enqueue_one_by_one(tasks)
+        except redisq.RedisQError:
+            # They are not lost, only late, if this cannot be noted either.
+            with suppress(Unavailable):
+                outbox.release(self._database, tasks)
+            raise
         self._handover.cancel(outbox.mark_handed_over(self._database, tasks))
 
     def _enqueue_one_by_one(self, tasks: Sequence[Task]) -> list[Task]:
@@ -126,10 +203,12 @@ class Relay:
                 enqueued.append(task)
             except _HOPELESS as error:
                 _log.warning("relay.impossible_job id=%s error=%s", job_id(task), error)
-                outbox.record(self._database, [Ending(task.id, "failed", 1, None, clock.now(), None, str(error))])
+                ended = Ending(task.id, "failed", 1, None, clock.now(), None, str(error), task.run)
+                outbox.record(self._database, [ended])
         return enqueued
 
 
 def ending(job: redisq.Job) -> Ending:
     """How a job ended, as the database keeps it."""
-    return Ending(task_id=job.local_id, **outcome(job))
+    task_id, run = task_of(job.local_id)
+    return Ending(task_id=task_id, run=run, **outcome(job))

@@ -4,15 +4,27 @@
 |-----------------------|------------------------------------------------------------------|--------------------------|
 | REDISQ_URL            | the Redis server                                                 | the app's own            |
 | REDISQ_APP            | `module:attribute` of the app whose tasks are offered            | the installed one        |
-| REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`    | sqlite:///redisq.sqlite3 |
+| REDISQ_DATABASE       | `sqlite:///relative`, `sqlite:////absolute`, `postgresql://…`;   | sqlite:///redisq.sqlite3 |
+|                       | `?pool=` there: connections of one process, 8 if not given       |                          |
 | REDISQ_CORS_ORIGINS   | origins whose pages may call, comma-separated; a port may be `*` | none                     |
-| REDISQ_API_TASK       | the task of a POST that names none                               | the app's first          |
-| REDISQ_API_BACKLOG    | jobs kept waiting per queue in Redis; more wait in the database  | 10000                    |
+| REDISQ_API_TASKS      | the tasks on offer, comma-separated                              | all that the app has     |
+| REDISQ_API_TASK       | the task of a POST that names none                               | the first on offer       |
+| REDISQ_API_BACKLOG    | jobs of the service per queue in Redis; more wait in the         | 10000                    |
+|                       | database                                                         |                          |
+| REDISQ_API_BACKLOG_BYTES | bytes of their input, likewise                                | 67108864                 |
 | REDISQ_API_MAX_BODY   | bytes of a request's body                                        | 1048576                  |
 | REDISQ_API_MAX_INPUTS | values of `input_param` in one request                           | 1000                     |
 | REDISQ_API_WAITERS    | requests of one process that may wait for results at the same    | 4                        |
 |                       | time; keep it below gunicorn's `--threads`                       |                          |
+| REDISQ_API_METRICS_TOKEN | who sends it as bearer token may read /metrics; without one   | none                     |
+|                       | they are for loopback, not through a proxy                       |                          |
+| REDISQ_API_METRICS_FILE | where the processes of one service count requests together     | in the temporary folder  |
 | REDISQ_API_PROXIES    | reverse proxies in front, each of which adds to X-Forwarded-For  | 0                        |
+| REDISQ_API_LONGEST    | tasks that may wait for one queue before a POST is a 503; 0: any | 0                        |
+| REDISQ_API_UNFINISHED | unfinished tasks of a user at a time, before a POST is a 429;    | 0                        |
+|                       | 0: any. Users and plans may have their own                       |                          |
+| REDISQ_API_REQUESTS   | requests of a user in so many seconds, such as `600/60`; 0: any  | 0                        |
+| REDISQ_API_KEEP_DAYS  | days for which tasks are kept once they have ended; 0: for ever  | 30                       |
 """
 
 import os
@@ -21,6 +33,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:([0-9]{1,5}|\*))?")
+
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,6})")
 
 
 class Misconfigured(Exception):
@@ -37,10 +51,18 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     task: str | None = None
     backlog: int = 10_000
+    backlog_bytes: int = 64 * 1024 * 1024
     max_body: int = 1024 * 1024
     max_inputs: int = 1000
     waiters: int = 4
     proxies: int = 0
+    metrics_token: str | None = None
+    metrics_file: str | None = None
+    longest: int = 0
+    unfinished: int = 0
+    requests: tuple[int, int] = (0, 0)
+    keep_days: int = 30
+    tasks: tuple[str, ...] = ()
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,22 +74,38 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         app=env.get("REDISQ_APP") or None,
         database=env.get("REDISQ_DATABASE") or default.database,
         cors_origins=_origins(env.get("REDISQ_CORS_ORIGINS", "")),
+        tasks=tuple(name.strip() for name in env.get("REDISQ_API_TASKS", "").split(",") if name.strip()),
         task=env.get("REDISQ_API_TASK") or None,
         backlog=_number(env, "REDISQ_API_BACKLOG", default.backlog, least=1),
+        backlog_bytes=_number(env, "REDISQ_API_BACKLOG_BYTES", default.backlog_bytes, least=1),
         max_body=_number(env, "REDISQ_API_MAX_BODY", default.max_body, least=1),
         max_inputs=_number(env, "REDISQ_API_MAX_INPUTS", default.max_inputs, least=1),
         waiters=_number(env, "REDISQ_API_WAITERS", default.waiters, least=0),
         proxies=_number(env, "REDISQ_API_PROXIES", default.proxies, least=0),
+        metrics_token=env.get("REDISQ_API_METRICS_TOKEN") or None,
+        metrics_file=env.get("REDISQ_API_METRICS_FILE") or None,
+        longest=_number(env, "REDISQ_API_LONGEST", default.longest, least=0),
+        unfinished=_number(env, "REDISQ_API_UNFINISHED", default.unfinished, least=0),
+        requests=_requests(env.get("REDISQ_API_REQUESTS", "")),
+        keep_days=_number(env, "REDISQ_API_KEEP_DAYS", default.keep_days, least=0, most=36_500),
     )
 
 
-def _number(env: Mapping[str, str], name: str, default: int, least: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, least: int, most: int = 10**12 - 1) -> int:
     text = env.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
         raise Misconfigured(f"{name} must be a whole number of at least {least}, not {text!r}")
     return int(text)
+
+
+def _requests(text: str) -> tuple[int, int]:
+    text = text.strip()
+    match = _RATE.fullmatch(text)
+    if match is None and text not in ("", "0"):
+        raise Misconfigured(f"REDISQ_API_REQUESTS must be a count and seconds such as 600/60, not {text!r}")
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _origins(text: str) -> tuple[str, ...]:

@@ -5,34 +5,69 @@
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
+from typing import Any, Literal, get_args
 
+from . import census
 from .database import Database
 
-ENDED = ("succeeded", "failed", "cancelled")
-STATUSES = ("accepted", "scheduled", "queued", "running", *ENDED)
+Ended = Literal["succeeded", "failed", "cancelled"]
+Status = Literal["accepted", "scheduled", "queued", "running", Ended]
+ENDED: tuple[str, ...] = get_args(Ended)
 
-_COLUMNS = (
+COLUMNS = (
     "id, account_id, task, input_param, queue, state, attempt, created_at, due_at, relay_at,"
-    " started_at, finished_at, result, error"
+    " started_at, finished_at, result, error, size, on_its_way, run"
 )
 
 
 def select(where: str) -> str:
     """The query for the whole rows of those tasks for which `where` holds."""
-    return " ".join(("SELECT", _COLUMNS, "FROM task WHERE", where))
+    return " ".join(("SELECT", COLUMNS, "FROM task WHERE", where))
 
 
-_INSERT = " ".join(("INSERT INTO task (", _COLUMNS, ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
+_MARKS = ", ".join("?" for _ in COLUMNS.split(","))
+_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (", _MARKS, ")"))
 _GET = select("account_id = ? AND id = ?")
-_PAGE = select("account_id = ? AND id < ? ORDER BY id DESC LIMIT ?")
-_PAGE_OF_STATE = select(
-    "account_id = ? AND id < ? AND state IN (?, 'accepted', 'scheduled', 'queued') ORDER BY id DESC LIMIT ?"
-)
+_RANGE = "account_id = ? AND id >= ? AND id < ?"
+_NEWEST = " ORDER BY id DESC LIMIT ?"
+_CONDITIONS = ("queue = ?", "task = ?", "state IN (?, 'accepted', 'scheduled', 'queued')")
+_PAGE = select(_RANGE + _NEWEST)
+# Where a page ends at the latest that finds hardly anything.
+_FLOOR = " ".join(("SELECT id FROM task WHERE", _RANGE, _NEWEST, "OFFSET ?"))
 _CANCEL = (
     "UPDATE task SET state = 'cancelled', finished_at = ?"
-    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
 )
-_AFTER_ALL_IDS = "~"
+_FORGET = "DELETE FROM task WHERE account_id = ? AND id = ?"
+_FORGET_OLD = (
+    "DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state IN ('succeeded', 'failed', 'cancelled')"
+    " AND finished_at < ? ORDER BY finished_at LIMIT ?)"
+)
+_RETRY = (
+    "UPDATE task SET state = 'accepted', run = run + 1, attempt = 1, due_at = ?, relay_at = ?, on_its_way = 0,"
+    " started_at = NULL, finished_at = NULL, result = NULL, error = NULL"
+    " WHERE account_id = ? AND id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued', 'failed')"
+)
+# Before and after the ids of all tasks.
+_FIRST, _LAST = "", "~"
+# So many entries of the index are looked at for one page, which takes some milliseconds.
+SCAN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tasks to list, None for any: those in a state, of a queue, of a task; ids from one on, before another."""
+
+    status: str | None = None
+    queue: str | None = None
+    task: str | None = None
+    after: str | None = None
+    before: str | None = None
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether it takes a look at each task to see if it fits."""
+        return any(value is not None for value in (self.status, self.queue, self.task))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +88,9 @@ class Task:
     finished_at: int | None = None
     result: str | None = None
     error: str | None = None
+    size: int = 0
+    on_its_way: int = 0
+    run: int = 0  # how often it has been retried; every run is a job of its own
 
     @property
     def has_ended(self) -> bool:
@@ -72,20 +110,60 @@ def get(database: Database, owner: int, task_id: str) -> Task | None:
     return Task(*row) if row else None
 
 
-def page(database: Database, owner: int, before: str | None, limit: int, state: str | None = None) -> list[Task]:
-    """The owner's newest `limit` tasks, or those that are older than the one of id `before`.
+def page(database: Database, owner: int, wanted: Filter, limit: int) -> tuple[list[Task], str | None]:
+    """The owner's newest `limit` tasks that fit, and the id after which to go on; None when there are no more.
 
-    With `state`: only those that are in it, and those of which only the queue knows whether they are.
+    With a status: those that are in it, and those of which only the queue knows whether they are. A page that finds
+    too little within SCAN tasks ends there.
     """
-    start = before or _AFTER_ALL_IDS
-    if state is None:
-        rows = database.all(_PAGE, owner, start, limit)
-    else:
-        rows = database.all(_PAGE_OF_STATE, owner, start, state, limit)
-    return [Task(*row) for row in rows]
+    low, high = wanted.after or _FIRST, wanted.before or _LAST
+    floor = None
+    if wanted.is_selective:
+        floor = database.one(_FLOOR, owner, low, high, 1, SCAN)
+    query, values = _filtered(wanted)
+    rows = database.all(query, owner, low if floor is None else floor[0], high, *values, limit)
+    tasks = [Task(*row) for row in rows]
+    if len(tasks) == limit:
+        return tasks, tasks[-1].id
+    return tasks, None if floor is None else str(floor[0])
+
+
+def _filtered(wanted: Filter) -> tuple[str, list[Any]]:
+    if not wanted.is_selective:
+        return _PAGE, []
+    conditions, values = [_RANGE], []
+    for condition, value in zip(_CONDITIONS, (wanted.queue, wanted.task, wanted.status), strict=True):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    return select(" AND ".join(conditions) + _NEWEST), values
 
 
 def cancel(database: Database, owner: int, task_id: str, now: int) -> bool:
     """Ends a task of which the queue knows nothing; False when it has ended otherwise."""
     with database.write():
-        return database.run(_CANCEL, now, owner, task_id) == 1
+        row = database.one(_CANCEL, now, owner, task_id)
+        if row is not None:
+            census.tally(database, {(row[0], "cancelled"): 1})
+    return row is not None
+
+
+def forget(database: Database, owner: int, task_id: str) -> bool:
+    """Deletes a task, which the caller knows to have ended; False when it is gone already."""
+    with database.write():
+        return database.run(_FORGET, owner, task_id) == 1
+
+
+def forget_old(database: Database, before: int, limit: int) -> int:
+    """Deletes up to `limit` tasks, of all owners, that ended before a time, the oldest first; answers how many."""
+    with database.write():
+        return database.run(_FORGET_OLD, before, limit)
+
+
+def retry(database: Database, task: Task, now: int) -> bool:
+    """Makes a failed task one for the relay to hand over, as a new run; False when somebody else was faster.
+
+    The caller knows that this run has failed, also when only the queue has told so far.
+    """
+    with database.write():
+        return database.run(_RETRY, now, now, task.account_id, task.id, task.run) == 1

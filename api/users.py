@@ -1,80 +1,133 @@
-"""Users, their workers (named grants of a queue) and their tokens, in the database."""
+"""Users and what they are known by, a password or a token, in the database. What they are granted is in grants.py."""
 
 import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from . import clock, passwords
-from .database import Conflict, Database, Row
+from . import clock, grants, passwords
+from .database import Conflict, Database, Row, Unavailable
+from .grants import BadUser, Quota
+
+SCOPES = ("read", "write", "admin")
+DEFAULT_SCOPES = ("read", "write")
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class BadUser(ValueError):
-    """A name, password or grant that cannot be one; the message says which."""
+_SELECT = (
+    "SELECT a.id, a.name, a.password, a.admin, a.disabled_at, a.plan, coalesce(a.rule, p.rule),"
+    " coalesce(a.unfinished, p.unfinished), coalesce(a.requests, p.requests), coalesce(a.seconds, p.seconds)"
+)
+_ALL = " ".join((_SELECT, "FROM account a LEFT JOIN plan p ON p.name = a.plan"))
+_BY_NAME = " ".join((_ALL, "WHERE a.name = ?"))
+_BY_TOKEN = " ".join(
+    (
+        _SELECT,
+        ", t.scopes, t.expires_at, t.used_at",
+        "FROM token t JOIN account a ON a.id = t.account_id LEFT JOIN plan p ON p.name = a.plan WHERE t.digest = ?",
+    )
+)
+# How exactly it is known when a token was used last: noting it on every request would be a write for every read.
+_USE_KNOWN_TO = 60 * clock.SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks. `password` is the encoded hash."""
+    """Who asks, with what holds for him: his own or else his plan's, None where the service's holds.
+
+    `password` is the encoded hash. `scopes` are those of the credentials that he came with.
+    """
 
     id: int
     name: str
     password: str
     admin: bool
+    disabled: bool = False
+    plan: str | None = None
+    rule: str | None = None
+    quota: Quota = field(default_factory=Quota)
+    scopes: frozenset[str] = field(default=frozenset(SCOPES), compare=False)
+
+    def may(self, scope: str) -> bool:
+        """Whether these credentials are good for it; `admin` only for an administrator."""
+        return scope in self.scopes and (self.admin or scope != "admin")
 
 
-def add(database: Database, name: str, password: str, queues: Sequence[str], admin: bool = False) -> bool:
-    """Adds a user with one worker on each of `queues`. False, and nothing changed, when the name is taken."""
+def add(
+    database: Database,
+    name: str,
+    password: str,
+    queues: Sequence[str],
+    admin: bool = False,
+    plan: str | None = None,
+) -> bool:
+    """Adds a user with one worker on each of `queues` (`high` or, with a weight, `high:3`) beside those of the plan.
+
+    False, and nothing changed, when the name is taken. Raises BadUser.
+    """
     if not _NAME.fullmatch(name):
         raise BadUser(f"a user's name is 1 to 64 of the characters A-Z a-z 0-9 _ . @ -, not {name!r}")
-    if not 0 < len(password) <= passwords.MAX_LENGTH:
-        raise BadUser(f"a password has 1 to {passwords.MAX_LENGTH} characters")
-    if not queues:
+    check_password(password)
+    workers = grants.parse(queues)
+    if not workers and plan is None:
         raise BadUser("a user needs at least one worker")
-    for queue in queues:
-        if not _QUEUE.fullmatch(queue):
-            raise BadUser(f"a queue's name is 1 to 64 of the characters A-Z a-z 0-9 _ -, not {queue!r}")
     if find(database, name) is not None:
         return False
     stored = passwords.hashed(password)
     try:
         with database.write():
+            if plan is not None:
+                grants.check_plan(database, plan)
             database.run(
-                "INSERT INTO account (name, password, admin, created_at) VALUES (?, ?, ?, ?)",
-                name, stored, int(admin), clock.now(),
+                "INSERT INTO account (name, password, admin, plan, created_at) VALUES (?, ?, ?, ?, ?)",
+                name, stored, int(admin), plan, clock.now(),
             )  # fmt: skip
-            grant = "INSERT INTO worker (account_id, queue) SELECT id, ? FROM account WHERE name = ?"
-            for queue in dict.fromkeys(queues):
-                database.run(grant, queue, name)
+            user = find(database, name)
+            assert user is not None
+            grants.grant(database, user.id, workers)
     except Conflict:
         return False
     return True
 
 
+def check_password(password: str) -> None:
+    """Raises BadUser for one that is too long to be hashed, or none."""
+    if not 0 < len(password) <= passwords.MAX_LENGTH:
+        raise BadUser(f"a password has 1 to {passwords.MAX_LENGTH} characters")
+
+
 def find(database: Database, name: str) -> User | None:
-    """The user of that name."""
-    row = database.one("SELECT id, name, password, admin FROM account WHERE name = ?", name)
-    return _user(row)
+    """The user of that name, disabled or not."""
+    row = database.one(_BY_NAME, name)
+    return _user(row) if row else None
+
+
+def everyone(database: Database) -> list[User]:
+    """All users, by name."""
+    return [_user(row) for row in database.all(" ".join((_ALL, "ORDER BY a.name")))]
 
 
 def find_by_token(database: Database, token: str) -> User | None:
-    """The user to whom that bearer token was given."""
-    row = database.one(
-        "SELECT a.id, a.name, a.password, a.admin FROM account a JOIN token t ON t.account_id = a.id"
-        " WHERE t.digest = ?",
-        _digest(token),
-    )
-    return _user(row)
+    """The user to whom that bearer token was given, if it holds: not expired, and he not disabled. Notes its use."""
+    digest = _digest(token)
+    row = database.one(_BY_TOKEN, digest)
+    if row is None:
+        return None
+    scopes, expires_at, used_at = row[-3:]
+    now = clock.now()
+    user = replace(_user(row), scopes=frozenset(scopes.split(",")))
+    if user.disabled or (expires_at is not None and expires_at <= now):
+        return None
+    if used_at is None or used_at <= now - _USE_KNOWN_TO:
+        with suppress(Unavailable), database.note():
+            database.run("UPDATE token SET used_at = ? WHERE digest = ?", now, digest)
+    return user
 
 
 def queues(database: Database, user: User) -> list[str]:
     """The queues of the user's workers."""
-    rows = database.all("SELECT queue FROM worker WHERE account_id = ? ORDER BY queue", user.id)
-    return [queue for (queue,) in rows]
+    return sorted(grants.granted(database, user.id, user.plan))
 
 
 def set_password_hash(database: Database, user: User, stored: str) -> None:
@@ -83,18 +136,30 @@ def set_password_hash(database: Database, user: User, stored: str) -> None:
         database.run("UPDATE account SET password = ? WHERE id = ? AND password = ?", stored, user.id, user.password)
 
 
-def create_token(database: Database, user: User) -> str:
-    """A new bearer token of 256 random bits. Only its digest is kept: it cannot be shown again."""
+def create_token(
+    database: Database,
+    user: User,
+    name: str | None = None,
+    scopes: Sequence[str] = DEFAULT_SCOPES,
+    expires_at: int | None = None,
+) -> str:
+    """A new bearer token of 256 random bits. Only its digest is kept: it cannot be shown again.
+
+    `expires_at`: microseconds since the epoch. Raises Conflict when the user has a token of that name.
+    """
     token = secrets.token_urlsafe(32)
     with database.write():
         database.run(
-            "INSERT INTO token (digest, account_id, created_at) VALUES (?, ?, ?)", _digest(token), user.id, clock.now()
-        )
+            "INSERT INTO token (digest, account_id, created_at, name, scopes, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
+            _digest(token), user.id, clock.now(), name, ",".join(scopes), expires_at,
+        )  # fmt: skip
     return token
 
 
-def _user(row: Row | None) -> User | None:
-    return User(row[0], row[1], row[2], bool(row[3])) if row else None
+def _user(row: Row) -> User:
+    ident, name, password, admin, disabled_at, plan, rule, unfinished, requests, seconds = row[:10]
+    quota = Quota(unfinished, requests, seconds)
+    return User(ident, name, password, bool(admin), disabled_at is not None, plan, rule, quota)
 
 
 def _digest(token: str) -> str:

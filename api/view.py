@@ -1,16 +1,74 @@
 """A task as its owner sees it: the row of the database, and while it has not ended the live job, as one JSON object."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, cast
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 import redisq
 
 from . import clock
-from .store import ENDED, Task
+from .store import ENDED, Status, Task
 
 BASE = "/api/v1/task"
+_Id = Annotated[str, Meta(description="ids sort by time", examples=["00064469b56f2d2e0fa9b1c2d3e4f5"])]
+_Moment = Annotated[
+    str | None, Meta(description="a time as in RFC 3339, in UTC", extra_json_schema={"format": "date-time"})
+]
+_Path = Annotated[str, Meta(examples=["/api/v1/task/00064469b56f2d2e0fa9b1c2d3e4f5"])]
+_Error = Annotated[str | None, Meta(description="why it failed or was cancelled")]
+_Anything = Annotated[Any, Meta(description="any JSON value")]
+
+
+class Progress(msgspec.Struct):
+    """What a running task has told of its progress."""
+
+    done: Annotated[int, Meta(ge=0)]
+    total: Annotated[int, Meta(ge=0)]
+
+
+class Links(msgspec.Struct, rename={"itself": "self"}):
+    """Where to go from a task."""
+
+    itself: _Path
+    status: _Path
+    result: _Path
+
+
+class TaskObject(msgspec.Struct):
+    """All that there is to say of a task."""
+
+    id: _Id
+    task: str
+    input_param: _Anything
+    queue: str
+    status: Status
+    progress: Progress | None
+    attempt: Annotated[int, Meta(description="1 for the first, more after failures")]
+    created_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+    started_at: _Moment
+    finished_at: _Moment
+    result: _Anything
+    error: _Error
+    links: Links
+
+
+class StatusObject(msgspec.Struct):
+    """The short answer for those who poll."""
+
+    id: _Id
+    status: Status
+    progress: Progress | None
+
+
+class ResultObject(msgspec.Struct):
+    """How a task ended, or where it is while it has not: `result` of a success, `error` of any other end."""
+
+    id: _Id
+    status: Status
+    result: _Anything | UnsetType = UNSET
+    error: _Error | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +82,11 @@ class Seen:
     def has_ended(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.task.state in ENDED
+
+    @property
+    def status(self) -> Status:
+        """Its status."""
+        return cast(Status, self.task.state)
 
     @property
     def progress(self) -> Any:
@@ -49,44 +112,45 @@ def outcome(job: redisq.Job) -> dict[str, Any]:
         "started_at": clock.micros(job.started_at),
         "finished_at": clock.micros(job.finished_at),
         "result": as_json(job.result) if job.status == "succeeded" else None,
-        "error": job.error,
+        "error": None if job.error is None else job.error.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # see PostgreSQL
     }
 
 
-def task_object(seen: Seen) -> dict[str, Any]:
-    """All that there is to say of a task."""
+def task_object(seen: Seen) -> TaskObject:
+    """The task in full."""
     task = seen.task
     path = location(task)
-    return {
-        "id": task.id,
-        "task": task.task,
-        "input_param": msgspec.Raw(task.input_param.encode()),
-        "queue": task.queue,
-        "status": task.state,
-        "progress": seen.progress,
-        "attempt": task.attempt,
-        "created_at": clock.rfc3339(task.created_at),
-        "started_at": clock.rfc3339(task.started_at),
-        "finished_at": clock.rfc3339(task.finished_at),
-        "result": _result(task),
-        "error": _error(task),
-        "links": {"self": path, "status": f"{path}/status", "result": f"{path}/result"},
-    }
+    return TaskObject(
+        id=task.id,
+        task=task.task,
+        input_param=msgspec.Raw(task.input_param.encode()),
+        queue=task.queue,
+        status=seen.status,
+        progress=seen.progress,
+        attempt=task.attempt,
+        created_at=clock.rfc3339(task.created_at) or "",
+        started_at=clock.rfc3339(task.started_at),
+        finished_at=clock.rfc3339(task.finished_at),
+        result=_result(task),
+        error=_error(task),
+        links=Links(path, f"{path}/status", f"{path}/result"),
+    )
 
 
-def status_object(seen: Seen) -> dict[str, Any]:
-    """The short answer for those who poll."""
-    return {"id": seen.task.id, "status": seen.task.state, "progress": seen.progress}
+def status_object(seen: Seen) -> StatusObject:
+    """Where the task is."""
+    return StatusObject(seen.task.id, seen.status, seen.progress)
 
 
-def result_object(seen: Seen) -> dict[str, Any]:
-    """How a task ended, or where it is while it has not."""
-    answer: dict[str, Any] = {"id": seen.task.id, "status": seen.task.state}
-    if seen.task.state == "succeeded":
-        answer["result"] = _result(seen.task)
-    elif seen.has_ended:
-        answer["error"] = _error(seen.task)
-    return answer
+def result_object(seen: Seen) -> ResultObject:
+    """How the task ended."""
+    is_success = seen.status == "succeeded"
+    return ResultObject(
+        seen.task.id,
+        seen.status,
+        result=_result(seen.task) if is_success else UNSET,
+        error=_error(seen.task) if seen.has_ended and not is_success else UNSET,
+    )
 
 
 def location(task: Task) -> str:

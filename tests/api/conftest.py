@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +20,166 @@ from redisq_api.settings import Settings
 from redisq_api.users import User
 
 import redisq
+from tests.postgres import postgres
 from tests.servers import free_port
 
 PASSWORDS = {"ann": "ann's secret", "bob": "bob's secret"}
 WORKERS = {"ann": ["default", "high"], "bob": ["default"]}
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """The URL of a SQLite database that does not exist yet."""
-    return f"sqlite:///{tmp_path}/api.sqlite3?synchronous=normal"
+DATABASES = ("sqlite", "postgresql")
+_numbers = count()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a database is one of both, in this folder."""
+    if "database_kind" in metafunc.fixturenames:
+        metafunc.parametrize("database_kind", DATABASES, scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[Callable[[], str]]:
+    """Gives the one PostgreSQL that all tests share; it starts when first asked for."""
+    with ExitStack() as stack:
+        started: list[str] = []
+
+        def get() -> str:
+            if not started:
+                started.append(stack.enter_context(postgres()))
+            return started[0]
+
+        yield get
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the schema and the users; made once, since passwords are slow to hash on purpose."""
+    """A SQLite database with the schema and the users; made once, since passwords are slow to hash on purpose."""
     path = tmp_path_factory.mktemp("template") / "api.sqlite3"
-    with closing(Database(f"sqlite:///{path}")) as database:
-        migrations.apply(database)
-        for name, queues in WORKERS.items():
-            assert users.add(database, name, PASSWORDS[name], queues)
+    fill(f"sqlite:///{path}")
     return path
 
 
+@pytest.fixture(scope="session")
+def filled_postgres(postgres_url: Callable[[], str]) -> Callable[[], str]:
+    """Gives the one PostgreSQL database that has the schema and the users: a new one takes longer than many a test."""
+
+    @cache
+    def get() -> str:
+        url = postgres_url().replace("/postgres", "/filled")
+        create(postgres_url(), "filled")
+        fill(url)
+        keep(url)
+        return url
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    database_kind: str,
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_url: Callable[[], str],
+    filled_postgres: Callable[[], str],
+) -> Callable[[bool], str]:
+    """`new_database(True)`: the URL of the database with the schema and the users; without them, of an empty one."""
+    if database_kind == "sqlite":
+
+        def new(is_filled: bool) -> str:
+            path = tmp_path_factory.mktemp("database") / "api.sqlite3"
+            if is_filled:
+                shutil.copy(template, path)
+            return f"sqlite:///{path}?synchronous=normal"
+
+        return new
+
+    def new_or_restored(is_filled: bool) -> str:
+        if is_filled:
+            restore(filled_postgres())
+            return filled_postgres()
+        name = f"test_{next(_numbers)}"
+        create(postgres_url(), name)
+        return postgres_url().replace("/postgres", f"/{name}")
+
+    return new_or_restored
+
+
+def create(server: str, name: str) -> None:
+    """Makes an empty database on a PostgreSQL."""
+    with closing(Database(server)) as database:
+        database.run(f"CREATE DATABASE {name} TEMPLATE template0")
+
+
+def keep(url: str) -> None:
+    """Copies the rows of all tables aside."""
+    with closing(Database(url)) as database, database.write():
+        database.run("CREATE SCHEMA kept")
+        for table in tables(database):
+            database.run(f"CREATE TABLE kept.{table} AS TABLE {table}")
+
+
+def restore(url: str) -> None:
+    """Gives all tables the rows that were kept."""
+    with closing(Database(url)) as database, database.write():
+        database.run("SET LOCAL session_replication_role = replica")  # in any order: no foreign key is looked at
+        for table in tables(database):
+            database.run(f"DELETE FROM {table}")
+            database.run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
+
+
+def tables(database: Database) -> list[str]:
+    """All that the service has in a PostgreSQL."""
+    return [name for (name,) in database.all("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+
+
+def fill(url: str) -> None:
+    """Makes the schema, and adds the users."""
+    with closing(Database(url)) as database:
+        migrations.apply(database)
+        for name, queues in WORKERS.items():
+            assert users.add(database, name, PASSWORDS[name], queues)
+
+
 @pytest.fixture
-def database(database_url: str, template: Path, tmp_path: Path) -> Iterator[Database]:
+def database_url(new_database: Callable[[bool], str], request: pytest.FixtureRequest) -> str:
+    """The URL of the test's `database`; of an empty one if the test does not use that."""
+    return new_database("database" in request.fixturenames)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
     """A database with the schema and the users, and no task."""
-    shutil.copy(template, tmp_path / "api.sqlite3")
     with closing(Database(database_url)) as database:
         yield database
+
+
+@pytest.fixture
+def away(
+    database: Database, database_kind: str, postgres_url: Callable[[], str]
+) -> Callable[[], AbstractContextManager[None]]:
+    """In a `with away():` block the database cannot be used."""
+
+    @contextmanager
+    def of_sqlite() -> Iterator[None]:
+        with database.write():  # which SQLite calls an operational error
+            for table in ("task", "service", "account"):
+                database.run(f"ALTER TABLE {table} RENAME TO away_{table}")
+        yield
+        with database.write():
+            for table in ("task", "service", "account"):
+                database.run(f"ALTER TABLE away_{table} RENAME TO {table}")
+
+    @contextmanager
+    def of_postgresql() -> Iterator[None]:
+        row = database.one("SELECT current_database()")
+        assert row is not None
+        with closing(Database(postgres_url())) as server:
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS false")
+            server.all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ?", row[0])
+            yield
+            server.run(f"ALTER DATABASE {row[0]} ALLOW_CONNECTIONS true")
+
+    return of_sqlite if database_kind == "sqlite" else of_postgresql
 
 
 @pytest.fixture
@@ -103,7 +236,7 @@ def queue_app(url: str) -> redisq.RedisQ:
         return input_param.upper()
 
     @app.task(name="fail", max_attempts=1)
-    def fail(input_param: str) -> None:
+    def fail(input_param: Any) -> None:
         raise RuntimeError(f"no {input_param}")
 
     return app

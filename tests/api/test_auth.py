@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack, closing
 from typing import Any
 
 import falcon.testing
 import pytest
-from redisq_api import passwords, users
-from redisq_api.auth import Gate, Limiter, Memory
+from redisq_api import clock, passwords, users
+from redisq_api.acts import Acts
+from redisq_api.auth import Gate, Memory
 from redisq_api.database import Database
 from redisq_api.problems import Problem
 from redisq_api.users import User
@@ -139,19 +142,98 @@ def test_the_address_is_the_one_that_our_own_proxy_saw(database: Database, monke
     assert refused(behind_one, basic("other", "x"), headers=headers).status_code == 401
 
 
-def test_a_limiter_lets_one_through_as_time_passes() -> None:
-    now = 1000.0
-    limiter = Limiter(burst=2, every=6.0, clock=lambda: now)
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 6.0
-    assert limiter.wait("y") == 0
-    now += 6.0
-    assert limiter.wait("x") == 0
-    limiter.count("x")
-    assert limiter.wait("x") == 6.0
+def test_guesses_are_counted_by_all_processes_together(database_url: str, database: Database, ann: User) -> None:
+    with ExitStack() as stack:
+        gates = [Gate(stack.enter_context(closing(Database(database_url)))) for _ in range(4)]
+        told = [refused(gates[n % 4], basic("ann", f"guess {n}"), remote_addr=f"10.0.0.{n}") for n in range(14)]
+        assert [one.status_code for one in told] == [401] * 10 + [429] * 4
+        for gate in gates:
+            assert refused(gate, basic("ann", PASSWORDS["ann"])).status_code == 429
+
+
+def test_an_unknown_name_is_stopped_like_one_that_is_known(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: False)
+    told = {
+        name: [refused(gate, basic(name, "x"), remote_addr=f"10.{n}.0.{m}") for m in range(12)]
+        for n, name in enumerate(("ann", "nobody", "x" * 5000))
+    }
+    codes = [[one.status_code for one in found] for found in told.values()]
+    assert codes == [[401] * 10 + [429] * 2] * 3
+    assert len({one.description for found in told.values() for one in found[:10]}) == 1
+
+
+def test_a_disabled_user_is_a_wrong_password(gate: Gate, database: Database, verified: list[str | None]) -> None:
+    assert user(gate, basic("ann", PASSWORDS["ann"])).name == "ann"
+    Acts(database, "test").disable("ann")
+    disabled, wrong = refused(gate, basic("ann", PASSWORDS["ann"])), refused(gate, basic("bob", "x"))
+    assert (disabled.description, disabled.headers) == (wrong.description, wrong.headers)
+    assert len(verified) == 3
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::"], 1),
+        (["2001:db8::1", "2001:db8:0:1::1"], 2),
+        (["10.0.0.1", "::ffff:10.0.0.1"], 1),
+        (["10.0.0.1", "10.0.0.2"], 2),
+        (["unknown", "", "x" * 5000], 3),
+    ],
+)
+def test_an_address_is_what_one_customer_has(
+    database: Database, monkeypatch: pytest.MonkeyPatch, addresses: list[str], expected: int
+) -> None:
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: False)
+    gate = Gate(database)
+    for address in addresses:
+        refused(gate, basic("nobody", "x"), remote_addr=address)
+    rows = database.all("SELECT name FROM meter WHERE name LIKE ?", "address:%")
+    assert len(rows) == expected
+
+
+def test_guesses_are_forgiven_with_time(
+    gate: Gate, database: Database, monkeypatch: pytest.MonkeyPatch, ann: User
+) -> None:
+    for n in range(10):
+        refused(gate, basic("ann", f"guess {n}"))
+    told = refused(gate, basic("ann", PASSWORDS["ann"]))
+    wait = int((told.headers or {})["Retry-After"])
+    assert (told.status_code, 1 <= wait <= 7) == (429, True)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + wait * clock.SECOND)
+    assert user(gate, basic("ann", PASSWORDS["ann"])) == ann
+
+
+def seconds_of_refusal(gate: Gate, name: str) -> float:
+    """The CPU time of this thread, which a password costs; the least of several, so that noise does not count."""
+    found = []
+    for n in range(5):
+        started = time.thread_time()
+        refused(gate, basic(name, f"wrong {n}"))
+        found.append(time.thread_time() - started)
+    return min(found)
+
+
+def differs(gate: Gate) -> bool:
+    """Whether somebody with a watch learns which names there are."""
+    known, unknown = seconds_of_refusal(gate, "ann"), seconds_of_refusal(gate, "nobody")
+    return not 0.25 < known / unknown < 4.0  # without a hash it is fifty times as fast
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(gate: Gate) -> None:
+    assert not differs(gate)
+
+
+def test_the_watch_would_notice(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    matches = passwords.matches
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: stored is not None and matches(stored, password))
+    assert differs(gate)
+
+
+def test_nobodys_hash_has_the_parameters_of_everybody_elses() -> None:
+    assert not passwords.is_outdated(passwords._NOBODYS)
+    assert not passwords.matches(None, "")
+    assert not passwords.matches(passwords._NOBODYS, "nobody has this password")
 
 
 def test_memory_fades(ann: User) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -31,10 +32,10 @@ def test_a_database_is_set_up_and_a_user_and_a_token_made(database_url: str, dea
     assert (added.returncode, added.stderr) == (0, "")
     token = run(database_url, "token", "create", "eve")
     assert (token.returncode, token.stderr) == (0, "")
-    database = Database(database_url)
-    eve = users.find_by_token(database, token.stdout.removesuffix("\n"))
-    assert eve is not None
-    assert (eve.name, eve.admin, users.queues(database, eve)) == ("eve", False, ["high", "low"])
+    with closing(Database(database_url)) as database:
+        eve = users.find_by_token(database, token.stdout.removesuffix("\n"))
+        assert eve is not None
+        assert (eve.name, eve.admin, users.queues(database, eve)) == ("eve", False, ["high", "low"])
     assert passwords.matches(eve.password, "a b")
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
-from redisq_api import clock, migrations
+from redisq_api import clock, limits, migrations, outbox
 from redisq_api.database import Database
+from redisq_api.handover import Handover
+from redisq_api.outbox import Ending
 from redisq_api.relay import Relay
 
 import redisq
 from tests.api.conftest import Client, queue_app
 from tests.api.working import TASK, post, state_in_database, work
 from tests.servers import Server
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -24,13 +28,13 @@ def client(make_client: Callable[..., Client], redis_url: str) -> Client:
 
 
 def test_two_services_on_one_server_get_their_own_results(
-    client: Client, app: redisq.RedisQ, relay: Relay, database_url: str, redis_url: str
+    client: Client, app: redisq.RedisQ, relay: Relay, new_database: Callable[[bool], str]
 ) -> None:
-    other = Database(database_url.replace("api.sqlite3", "other.sqlite3"))
-    migrations.apply(other)
     task = post(client)
     work(app)
-    assert Relay(other, app, 10).collect() == 0
+    with closing(Database(new_database(False))) as other:
+        migrations.apply(other)
+        assert Relay(other, app, 10).collect() == 0
     assert relay.collect(1.0) == 1
     assert client("GET", task["links"]["status"]).json["status"] == "succeeded"
 
@@ -66,7 +70,8 @@ def test_the_queue_is_kept_short(
         assert relay.hand_over() == 0
         assert app.queue("default").counts()["queued"] == expected
         work(app, count=expected)
-    relay.collect(1.0)
+        assert relay.hand_over() == 0, "the database does not know yet that they have ended"
+        assert relay.collect(1.0) == expected
     assert [client("GET", task["links"]["result"]).json["result"] for task in tasks] == [str(n) for n in range(8)]
 
 
@@ -144,17 +149,23 @@ def test_an_ending_of_which_nobody_told_is_noted(
 
 
 def test_a_task_cancelled_while_it_is_handed_over_does_not_run(
-    make_client: Callable[..., Client], dead_url: str, app: redisq.RedisQ, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    make_client: Callable[..., Client],
+    client: Client,
+    dead_url: str,
+    app: redisq.RedisQ,
+    relay: Relay,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     blind = make_client("ann", dead_url)
     task = post(blind)
-    enqueue = relay._handover.enqueue
+    enqueue = Handover.enqueue
 
-    def cancel_first(tasks: Any) -> Any:
-        assert blind("DELETE", task["links"]["self"]).status_code == 200
-        return enqueue(tasks)
+    def cancel_first(handover: Handover, tasks: Any) -> Any:
+        assert blind("DELETE", task["links"]["self"]).status_code == 503, "it may be in the queue by now"
+        assert client("DELETE", task["links"]["self"]).status_code == 200
+        return enqueue(handover, tasks)
 
-    monkeypatch.setattr(relay._handover, "enqueue", cancel_first)
+    monkeypatch.setattr(Handover, "enqueue", cancel_first)
     assert relay.hand_over() == 1
     assert app.job(f"default.{task['id']}").status == "cancelled"
     assert relay.collect(1.0) == 1
@@ -181,7 +192,7 @@ def test_endings_are_told_again_when_the_database_could_not_note_them(
     work(app)
     with database.write():
         database.run("ALTER TABLE task RENAME TO away")
-    with pytest.raises(Exception, match="no such table"):
+    with pytest.raises(Exception, match=r"no such table|does not exist"):
         relay.collect(1.0)
     with database.write():
         database.run("ALTER TABLE away RENAME TO task")
@@ -233,6 +244,77 @@ def test_a_task_that_redis_has_lost_can_be_cancelled(
     assert client("DELETE", task["links"]["self"]).json["status"] == "cancelled"
     assert relay.sweep() == 0
     assert state_in_database(database, task) == "cancelled"
+
+
+def test_ended_tasks_are_kept_for_so_many_days_and_others_for_ever(
+    make_client: Callable[..., Client],
+    dead_url: str,
+    database: Database,
+    app: redisq.RedisQ,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = make_client("ann", dead_url)
+    old, new, waiting = post(client, ["old", "new", "waiting"])
+    now = clock.now()
+    for task, days in ((old, 0), (new, 1)):
+        finished = now + days * 86400 * clock.SECOND
+        outbox.record(database, [Ending(task["id"], "failed", 1, None, finished, None, "x")])
+    for later, keep, expected in ((29.9, 30, 0), (400, 0, 0), (30.1, 30, 1), (30.2, 30, 0)):
+        monkeypatch.setattr(clock, "now", lambda later=later: now + round(later * 86400) * clock.SECOND)
+        assert Relay(database, app, 10, keep_days=keep).clean() == expected
+    assert {task["id"] for task in client("GET", TASK).json} == {new["id"], waiting["id"]}
+
+
+def test_a_relay_cleans_up_in_batches(
+    make_client: Callable[..., Client],
+    dead_url: str,
+    redis_url: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post(make_client("ann", dead_url), [str(n) for n in range(11)])
+    with database.write():
+        database.run("UPDATE task SET state = 'succeeded', finished_at = 1")
+        limits.count(database, "paid", limits.Rate(1, 1))
+        database.run("UPDATE meter SET empty_at = 1")
+    monkeypatch.setattr("redisq_api.relay._CLEAN_BATCH", 5)
+    relay = Relay(database, queue_app(redis_url), 10, keep_days=30)
+    batches: list[int] = []
+    clean = relay.clean
+    monkeypatch.setattr(relay, "clean", lambda: batches.append(clean()) or batches[-1])
+    stop = threading.Event()
+    running = threading.Thread(target=relay.run, args=(stop,))
+    running.start()
+    try:
+        wait_until(lambda: len(batches) >= 3, timeout=20.0)
+        wait_until(lambda: database.one("SELECT count(*) FROM meter") == (0,), timeout=20.0)
+    finally:
+        stop.set()
+        running.join(timeout=20)
+    assert batches == [5, 5, 1]
+    assert database.one("SELECT count(*) FROM task") == (0,)
+
+
+def test_a_task_that_is_deleted_while_it_is_handed_over_does_not_run_again(
+    make_client: Callable[..., Client],
+    dead_url: str,
+    redis_url: str,
+    app: redisq.RedisQ,
+    relay: Relay,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = make_client("ann", redis_url)
+    task = post(make_client("ann", dead_url))
+    enqueue = Handover.enqueue
+
+    def delete_first(handover: Handover, tasks: Any) -> Any:
+        assert client("DELETE", task["links"]["self"]).status_code == 200
+        assert client("DELETE", task["links"]["self"] + "/record").status_code == 204
+        return enqueue(handover, tasks)
+
+    monkeypatch.setattr(Handover, "enqueue", delete_first)
+    assert relay.hand_over() == 1
+    assert app.job(f"default.{task['id']}").status == "cancelled"
 
 
 def test_a_server_that_is_full_leaves_tasks_in_the_outbox(

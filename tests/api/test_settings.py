@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 from redisq_api import settings
 from redisq_api.settings import Misconfigured, Settings
@@ -20,14 +23,64 @@ def test_everything_is_read() -> None:
             "REDISQ_CORS_ORIGINS": " https://a.example , http://localhost:*,http://[::1]:8080",
             "REDISQ_API_TASK": "resize",
             "REDISQ_API_BACKLOG": "7",
+            "REDISQ_API_BACKLOG_BYTES": "77",
             "REDISQ_API_MAX_BODY": "8",
             "REDISQ_API_MAX_INPUTS": "9",
             "REDISQ_API_WAITERS": "0",
             "REDISQ_API_PROXIES": "1",
+            "REDISQ_API_LONGEST": "2",
+            "REDISQ_API_UNFINISHED": "3",
+            "REDISQ_API_REQUESTS": "600/60",
+            "REDISQ_API_KEEP_DAYS": "4",
+            "REDISQ_API_METRICS_TOKEN": "t",
+            "REDISQ_API_METRICS_FILE": "/run/m",
+            "REDISQ_API_TASKS": "resize, shop.ship,",
         }
     )
     origins = ("https://a.example", "http://localhost:*", "http://[::1]:8080")
-    assert read == Settings("redis://r/1", "shop:app", "sqlite:////x/y", origins, "resize", 7, 8, 9, 0, 1)
+    assert read == Settings(
+        redis_url="redis://r/1",
+        app="shop:app",
+        database="sqlite:////x/y",
+        cors_origins=origins,
+        task="resize",
+        backlog=7,
+        backlog_bytes=77,
+        max_body=8,
+        max_inputs=9,
+        waiters=0,
+        proxies=1,
+        metrics_token="t",
+        metrics_file="/run/m",
+        longest=2,
+        unfinished=3,
+        requests=(600, 60),
+        keep_days=4,
+        tasks=("resize", "shop.ship"),
+    )
+
+
+def test_every_setting_is_in_the_table() -> None:
+    table = settings.__doc__ or ""
+    names = set(re.findall(r'"(REDISQ_[A-Z_]+)"', inspect.getsource(settings)))
+    assert len(names) > 10
+    assert {name for name in names if f"| {name} " not in table} == set()
+
+
+@pytest.mark.parametrize("value", ["x", "600", "600/0", "0/60", "-1/60", "600/60/60", "٣/60", "9" * 20 + "/1", "6 / 6"])
+def test_a_bad_quota_of_requests_is_named(value: str) -> None:
+    with pytest.raises(Misconfigured, match="REDISQ_API_REQUESTS must be a count and seconds such as 600/60") as told:
+        settings.read({"REDISQ_API_REQUESTS": value})
+    assert "\n" not in str(told.value)
+
+
+def test_no_quota_of_requests() -> None:
+    assert settings.read({"REDISQ_API_REQUESTS": "0"}).requests == settings.read({}).requests == (0, 0)
+
+
+def test_tasks_are_not_kept_for_longer_than_a_date_can_say() -> None:
+    with pytest.raises(Misconfigured, match="REDISQ_API_KEEP_DAYS"):
+        settings.read({"REDISQ_API_KEEP_DAYS": "100000"})
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "ten", "1.5", "٣", "9" * 20])
