@@ -11,8 +11,8 @@ app = redisq.RedisQ()
 
 @app.task(batch=100, linger=0.5)
 def insert(jobs: list[redisq.CurrentJob]) -> None:
-    with sqlite3.connect("rows.db") as database:
-        database.execute("CREATE TABLE IF NOT EXISTS rows (name, price)")
+    with sqlite3.connect(":memory:") as database:
+        database.execute("CREATE TABLE rows (name, price)")
         database.executemany("INSERT INTO rows VALUES (?, ?)", [(job.args[0], job.kwargs["price"]) for job in jobs])
     print("inserted", len(jobs))
 
