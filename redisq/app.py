@@ -121,8 +121,8 @@ class RedisQ:
     def task(self, name: Any = None, *, queue: str = "default", **options: Any) -> Any:
         """Register a function, plain or async, as a task: `@app.task(queue="low", max_attempts=5, timeout=60.0,
         result_ttl=3600.0)`. Only a task can have `retry_on`, `give_up_on` and a function as `backoff`: see failing.py.
-        `expires` is for calls that are made through it. `batch=100, linger=0.05`: the function takes a list of up to so
-        many jobs, for which a worker waits so many seconds: see docs/guides/batches.rst.
+        `expires` and `max_length` are for calls that are made through it. `batch=100, linger=0.05`: the function takes
+        a list of up to so many jobs, for which a worker waits so many seconds: see docs/guides/batches.rst.
 
         `name`: module.qualname when None, under the name by which a worker imports the module, also where it is run as
         a program. TaskNameTaken if another function has it, InvalidName, InvalidOption.
@@ -131,8 +131,9 @@ class RedisQ:
         rules, batching = Rules.take_from(options), Batching.take_from(options)
         policy = {name: options.pop(name) for name in tuple(options) if name in POLICY}
         calls = CallOptions(policy=Policy().with_(policy)) if policy else NO_OPTIONS
-        if "expires" in options:
-            calls = calls.with_(expires=options.pop("expires"))
+        of_calls = {name: options.pop(name) for name in ("expires", "max_length") if name in options}
+        if of_calls:
+            calls = calls.with_(**of_calls)
         unknown = options.keys() - set(RunOptions.__struct_fields__)
         if unknown:
             raise InvalidOption(f"unknown option: {', '.join(sorted(unknown))}")

@@ -6,6 +6,7 @@ RedisQError
 ├── EnqueueUnknown           sent, and no answer came: enqueue again under `job_id` to find out
 ├── DurabilityUnsupported    the server cannot give the durability that was asked for: nothing was enqueued
 ├── NotDurable               enqueued under `job_id`, but not known to be as safe as was asked for
+├── QueueFull                as many jobs wait in the queue as may: nothing was enqueued
 ├── FeedFull                 the feed that the job names has too many unread entries: nothing was enqueued
 ├── InvalidName              (ValueError) a queue, feed or task name, or a job id, that cannot be one
 ├── InvalidOption            (ValueError) an option with a value that makes no sense
@@ -67,6 +68,13 @@ class NotDurable(RedisQError):
         super().__init__(message)
         self.job_ids = job_ids
         self.job_id = job_ids[0]
+
+
+class QueueFull(RedisQError):
+    """As many jobs wait in the queue as the call's `max_length` lets wait. The job was not enqueued.
+
+    Of a bulk, those before it have been: sending it again under the same ids does no harm.
+    """
 
 
 class FeedFull(RedisQError):

@@ -91,6 +91,7 @@ class After(msgspec.Struct, frozen=True):
 class CallOptions(msgspec.Struct, frozen=True):
     """What one call asks for. `delay`: seconds until it may run, or `at`: an aware datetime. `feed`: who is told when
     it ends. `expires`: seconds from its enqueueing, or an aware datetime, after which it is not started any more.
+    `max_length`: jobs that may wait in the queue; the call is refused with QueueFull where as many do.
     `headers`: texts by name that travel with the job, 4 KiB at most.
     `after`, `after_failure` or `after_end`: for which jobs it waits, see After; its delay counts from their end.
 
@@ -106,6 +107,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     run: RunOptions = RunOptions()
     policy: Policy | None = None
     headers: dict[str, str] | None = None
+    max_length: int | None = None
     after: After | None = None
 
     def with_(self, **changes: Any) -> CallOptions:
@@ -130,6 +132,8 @@ class CallOptions(msgspec.Struct, frozen=True):
             check_job_id(options.job_id)
         if options.feed is not None:
             check_name(options.feed, "feed")
+        if options.max_length is not None and not (type(options.max_length) is int and options.max_length >= 1):
+            raise InvalidOption(f"max_length: a whole number from 1 on, not {options.max_length!r}")
         if "headers" in changes:
             options = msgspec.structs.replace(options, headers=check_headers(options.headers) or None)
         if options.durability is not msgspec.UNSET and options.durability not in DURABILITIES:

@@ -15,7 +15,16 @@ from . import keys
 from .codec import as_text
 from .connection import CallLost, Route, evalsha
 from .endpoint import LOST, Command
-from .errors import EnqueueUnknown, FeedFull, InvalidOption, JobNotFound, RedisQError, ServerRefused, ServerUnavailable
+from .errors import (
+    EnqueueUnknown,
+    FeedFull,
+    InvalidOption,
+    JobNotFound,
+    QueueFull,
+    RedisQError,
+    ServerRefused,
+    ServerUnavailable,
+)
 from .ids import new_id
 from .job import Home, Job, as_hash, encode
 from .options import DURABILITIES, NEVER, CallOptions
@@ -93,11 +102,12 @@ def described(signer: Signer | None, queue: str, job: NewJob) -> list[bytes]:
     return encode(job.task, job.body, job.options, job.hooks, sign)
 
 
-def spec(job: NewJob, fields: Sequence[Any]) -> list[Any]:
-    """A job as put() in put.lua reads it."""
+def spec(job: NewJob, fields: Sequence[Any], most: int | None = None) -> list[Any]:
+    """A job as put() in put.lua reads it. `most`: how many may wait in the queue, if it can be refused."""
     options = job.options
     due = options.begin if options.after is None else NEVER
-    return [job.local_id, due, options.feed or "", len(fields), *fields]
+    feed = options.feed or ""
+    return [job.local_id, due, feed if most is None else f"{feed}:{most}", len(fields), *fields]
 
 
 class Producer:
@@ -117,7 +127,7 @@ class Producer:
     def send(self, jobs: Sequence[NewJob]) -> list[Job]:
         """Enqueue in one round trip.
 
-        EnqueueUnknown, ServerUnavailable, ServerRefused, FeedFull, DurabilityUnsupported, NotDurable.
+        EnqueueUnknown, ServerUnavailable, ServerRefused, QueueFull, FeedFull, DurabilityUnsupported, NotDurable.
         """
         answers = self.attempt(jobs)
         for answer in answers:
@@ -203,11 +213,11 @@ class Producer:
         waits = False
         for job, fields in zip(jobs, sent_fields, strict=True):
             if job.unique is None:
-                args += spec(job, fields)
+                args += spec(job, fields, job.options.max_length)
                 waits = waits or job.options.after is not None
             else:
                 how = (job.unique.key, job.unique.scope, "1" if job.unique.replace else "0", *common)
-                unique.append(evalsha(ENQUEUE_ONCE, [self._base], (*how, *spec(job, fields))))
+                unique.append(evalsha(ENQUEUE_ONCE, [self._base], (*how, *spec(job, fields, job.options.max_length))))
         if waits:
             args.insert(len(common), self._settings.retention.ended)
         script = ENQUEUE_AFTER if waits else ENQUEUE
@@ -271,9 +281,11 @@ class Producer:
 
 
 def _refusal(answer: redis.ResponseError) -> RedisQError:
-    name, _, feed = str(answer).partition(" ")
+    name, _, what = str(answer).partition(" ")
     if name == "FEEDFULL":
-        return FeedFull(f"feed {feed!r} has too many unread entries")
+        return FeedFull(f"feed {what!r} has too many unread entries")
+    if name == "QUEUEFULL":
+        return QueueFull(f"{what} jobs wait in the queue, as many as may")
     refused = ServerRefused(str(answer))
     refused.__cause__ = answer
     return refused

@@ -63,6 +63,7 @@ WRONG_CALLS = [
     {"at": NOON, "delay": 1.0},
     {"at": NOON, "delay": 0.0},
     {"delay": 5.0, "expires": 5.0},
+    {"max_length": 0},
     {"retry_on": (OSError,)},
     {"give_up_on": (OSError,)},
     {"backoff": max},  # a function

@@ -1,4 +1,5 @@
--- Makes the job that ARGV describes from i on: id, when it may run (a moment), feed, n, then n names and values of fields.
+-- Makes the job that ARGV describes from i on: id, when it may run (a moment), feed, and behind a colon how many jobs may
+-- wait in the queue, if there is a limit, n, then n names and values of fields.
 -- Adds its id to `ready` if it can run at once. Answers where the next description begins, and `now` if the job was
 -- made, the fields of the job that was there already, or an error.
 local function put(q, now, i, ready, touch, bound)
@@ -8,6 +9,11 @@ local function put(q, now, i, ready, touch, bound)
     local fields = redis.pcall('HGETALL', key)
     if touch and not fields.err then redis.call('HSET', key, 'e', redis.call('HGET', key, 'e')) end
     return after, fields
+  end
+  local most
+  if feed ~= '' then feed, most = feed:match('^([^:]*):?(%d*)$') end
+  if most and most ~= '' and due <= now and redis.call('LLEN', q .. KEY.pending) + #ready >= tonumber(most) then
+    return after, redis.error_reply('QUEUEFULL ' .. most)
   end
   if feed ~= '' and redis.call('LLEN', q .. KEY.feed .. feed .. ':' .. KEY.pending) >= bound then
     return after, redis.error_reply('FEEDFULL ' .. feed)
