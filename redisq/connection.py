@@ -202,9 +202,10 @@ class Route(ABC):
         """
         deadline, sent, lost = time.monotonic() + patience, False, None
         for delay in reconnect_delays(longest=1.0):
-            endpoint, connection = None, None
+            endpoint, connection, closes = None, None, 0
             try:
                 endpoint = self.endpoint(lost)
+                closes = endpoint.closes
                 connection = endpoint.acquire(fresh=needs is not None)
                 if needs and needs not in endpoint.known and not sent:
                     raise NotKnown(needs)
@@ -223,7 +224,7 @@ class Route(ABC):
                     return certain(replies, sent)
             finally:
                 if endpoint is not None and connection is not None:
-                    endpoint.release(connection)
+                    endpoint.release(connection, closes)
             lost = endpoint or lost
             time.sleep(delay)
         raise AssertionError("the delays never end")

@@ -57,8 +57,9 @@ def _is_stale(connection: Any) -> bool:
 class Endpoint:
     """One server process: connections to it, and what is known of it. Threads and forks may share it.
 
-    `known`: digests of scripts that it has, and the durability that it gives; empty after a reconnect. `check` looks at
-    each new connection, and raises what is wrong with it. `timeout`: seconds for a reply.
+    `known`: digests of scripts that it has, and the durability that it gives; empty after a reconnect. `closes`: how
+    often it was closed. `check` looks at each new connection, and raises what is wrong with it. `timeout`: seconds for
+    a reply.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Endpoint:
         self.known: set[str] = set()
         self._check = check
         self._idle: deque[tuple[Any, float]] = deque()
+        self.closes = 0
         self._pid = os.getpid()
         try:
             # for its reading of URLs only: a pool of redis-py holds a lock that may stay locked after a fork
@@ -99,11 +101,16 @@ class Endpoint:
         connection.connect()
         return connection
 
-    def release(self, connection: Any) -> None:
-        self._idle.append((connection, time.monotonic()))
+    def release(self, connection: Any, closes: int) -> None:
+        """`closes`: what it was before `acquire`. What is released after a close, by a thread, is closed too."""
+        if closes != self.closes:
+            connection.disconnect()
+        else:
+            self._idle.append((connection, time.monotonic()))
 
     def close(self) -> None:
         """Close what is idle."""
+        self.closes += 1
         while self._idle:
             self._idle.pop()[0].disconnect()
 

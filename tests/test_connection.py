@@ -406,3 +406,20 @@ def test_a_refusal_while_connecting_is_an_error_of_ours(redis_url: str) -> None:
     with pytest.raises((ServerRefused, ServerUnavailable)):
         app.queue("q").claim(timeout=0.1)
     app.close()
+
+
+# What is closed
+
+
+def test_a_connection_that_a_thread_uses_while_the_app_is_closed_is_closed_with_it(redis_url: str) -> None:
+    app = RedisQ(redis_url)
+    endpoint = app.settings.server.endpoint()
+    closes, connection = endpoint.closes, endpoint.acquire()
+    app.close()
+    endpoint.release(connection, closes)
+    assert connection._sock is None
+    assert not endpoint._idle
+    app.queue("q").counts()  # it can be used again
+    assert len(endpoint._idle) == 1
+    app.close()
+    assert not endpoint._idle
