@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import claimed as verdict
@@ -117,7 +117,9 @@ class Consumer:
             self._retire()
             self.worker = worker_name()
             self._call(registration(self.settings, self.sources, self.worker))
-            self._claimer = make_claimer(self.settings, self.sources, self.worker, self._stopping, self._on_trouble)
+            # without a cycle, so that the connection of a thread that has ended is closed with it
+            stopping, on_trouble = _weakly(self._stopping), _weakly(self._on_trouble)
+            self._claimer = make_claimer(self.settings, self.sources, self.worker, stopping, on_trouble)
         else:
             self._call(renewal(self.sources, [self.worker]))
         self.renewed_at = now
@@ -166,6 +168,17 @@ class Consumer:
     def _on_trouble(self, error: Exception) -> None:
         self._trouble = error
         log.debug("claim.trouble error=%s", error)
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, as long as its object is there; it answers None then."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: Any) -> Any:
+        known = reference()
+        return known(*args) if known is not None else None
+
+    return call
 
 
 class LeaseKeeper:

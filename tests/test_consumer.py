@@ -429,3 +429,18 @@ def test_names_of_workers_differ(app: RedisQ, client: redis.Redis) -> None:
     workers = client.zrange(f"{BASE}workers", 0, -1)
     assert 2 <= len(workers) == len(set(workers))
     assert all(str(os.getpid()).encode() in worker for worker in workers)
+
+
+def test_the_connection_of_a_thread_that_has_ended_is_closed_without_garbage_collection(
+    app: RedisQ, client: redis.Redis
+) -> None:
+    put(app, 1)
+    claim(app)  # this thread has one too
+    before = len(client.client_list())
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: app.queue("q").claim(0.05)).result()
+        wait_until(lambda: len(client.client_list()) <= before)
+    finally:
+        gc.enable()

@@ -13,6 +13,9 @@ from typing import Any
 
 from ..errors import SoftTimeout
 
+#: Seconds until it is told again: a signal that comes just before a thread begins to wait in the kernel wakes nobody.
+AGAIN = 0.1
+
 
 class Interruption(SoftTimeout, asyncio.CancelledError):
     """In a coroutine a SoftTimeout is a cancellation too, so that task groups in it end what they hold."""
@@ -53,16 +56,15 @@ class SoftLimit:
         return f"it ran longer than {self._seconds:g} s"
 
     def _run(self) -> None:
-        told = 0.0
         while True:
             with self._changed:
-                at = self._at
-                left = at - time.monotonic()
-                if left > 0 or at == told:
-                    self._changed.wait(None if at in (told, float("inf")) else left)
+                left = self._at - time.monotonic()
+                if left > 0:
+                    self._changed.wait(None if left == float("inf") else left)
                     continue
-            told = at
             self._remind()
+            with self._changed:
+                self._changed.wait(AGAIN)
 
 
 @awaitable

@@ -235,3 +235,16 @@ def test_no_thread_is_started_for_nothing() -> None:
     limit = SoftLimit(lambda: None)
     limit.end()
     assert (threading.active_count(), limit.is_over()) == (before, False)
+
+
+def test_who_did_not_hear_it_is_told_again_until_the_limit_has_ended() -> None:
+    told: list[float] = []
+    limit = SoftLimit(lambda: told.append(time.monotonic()))
+    limit.begin(0.01)
+    wait_until(lambda: len(told) >= 3)
+    limit.end()
+    limit.begin(LONG)  # the thread has seen the end by the time that it is notified of this
+    count = len(told)
+    limit.begin(0.01)
+    wait_until(lambda: len(told) > count + 1)
+    limit.end()
