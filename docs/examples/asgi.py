@@ -1,8 +1,10 @@
 """A web application that enqueues and waits without holding its event loop up. Any ASGI server can run `web`."""
 
 import asyncio
-import json
 
+import falcon
+import falcon.asgi
+import falcon.testing
 import playground
 
 import redisq
@@ -15,56 +17,47 @@ def resize(image, width):
     return f"{image} at {width}"
 
 
-async def web(scope, receive, send):
-    """POST /cat enqueues, GET /job/ID waits for the result, ten seconds at most."""
-    if scope["type"] == "lifespan":
-        await lifespan(receive, send)
-    elif scope["method"] == "POST":
-        job = await resize.enqueue_async(scope["path"].strip("/"), width=100)
-        await answer(send, 202, {"id": job.id})
-    else:
-        await show(send, scope["path"].removeprefix("/job/"))
+class Images:
+    """POST /image/cat enqueues."""
+
+    async def on_post(self, request, response, image):
+        job = await resize.enqueue_async(image, width=100)
+        response.status = falcon.HTTP_202
+        response.media = {"id": job.id}
 
 
-async def show(send, job_id):
-    try:
-        job = await app.job_async(job_id)
-        await answer(send, 200, {"result": await job.wait_async(timeout=10.0)})
-    except redisq.JobNotFound:
-        await answer(send, 404, {})
-    except redisq.WaitTimeout:
-        await answer(send, 202, {"status": "not yet"})
+class Jobs:
+    """GET /job/ID waits for the result, ten seconds at most."""
+
+    async def on_get(self, request, response, job_id):
+        try:
+            job = await app.job_async(job_id)
+            response.media = {"result": await job.wait_async(timeout=10.0)}
+        except redisq.JobNotFound:
+            raise falcon.HTTPNotFound from None
+        except redisq.WaitTimeout:
+            response.status = falcon.HTTP_202
 
 
-async def lifespan(receive, send):
-    while (await receive())["type"] != "lifespan.shutdown":
-        await send({"type": "lifespan.startup.complete"})
-    app.close()
-    await send({"type": "lifespan.shutdown.complete"})
+class Lifespan:
+    """With the server's own end, the app's connections end too."""
+
+    async def process_shutdown(self, scope, event):
+        app.close()
 
 
-async def answer(send, status, body):
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
-
-
-async def request(method, path):
-    """What a server would do with a request: the status and the body."""
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    await web({"type": "http", "method": method, "path": path, "headers": []}, None, send)
-    return sent[0]["status"], json.loads(sent[1]["body"])
+web = falcon.asgi.App(middleware=[Lifespan()])
+web.add_route("/image/{image}", Images())
+web.add_route("/job/{job_id}", Jobs())
 
 
 async def main():
-    accepted = await asyncio.gather(*(request("POST", f"/{animal}") for animal in ("cat", "dog", "owl")))
-    print("enqueued:", [status for status, _ in accepted])
-    for status, body in await asyncio.gather(*(request("GET", f"/job/{body['id']}") for _, body in accepted)):
-        print(status, body["result"])
-    print(await request("GET", "/job/default.no-such-job"))
+    async with falcon.testing.ASGIConductor(web) as client:
+        posts = await asyncio.gather(*(client.post(f"/image/{animal}") for animal in ("cat", "dog", "owl")))
+        print("enqueued:", [answer.status_code for answer in posts])
+        for answer in await asyncio.gather(*(client.get(f"/job/{post.json['id']}") for post in posts)):
+            print(answer.status_code, answer.json["result"])
+        print((await client.get("/job/default.no-such-job")).status_code)
 
 
 if __name__ == "__main__":
