@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import keys, pump
@@ -36,13 +36,12 @@ class BoundQueue:
 
     def enqueue_many(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """See Queue.enqueue_many."""
-        new = (self._new(task, call) for call in calls)
-        return [job for batch in batches(new) for job in self.send(batch)]
+        return [job for batch in self._batches(task, calls) for job in self.send(batch)]
 
     def enqueue_bulk(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
         """See Queue.enqueue_bulk."""
         done = 0
-        for batch in batches(self._new(task, call) for call in calls):
+        for batch in self._batches(task, calls):
             done += len(self.send(batch))
             if progress is not None:
                 progress(done)
@@ -58,13 +57,12 @@ class BoundQueue:
 
     async def enqueue_many_async(self, task: str, calls: Iterable[Call]) -> list[Job]:
         """See Queue.enqueue_many_async."""
-        new = (self._new(task, call) for call in calls)
-        return [job for batch in batches(new) for job in await self.send_async(batch)]
+        return [job for batch in self._batches(task, calls) for job in await self.send_async(batch)]
 
     async def enqueue_bulk_async(self, task: str, calls: Iterable[Call], progress: Progress | None = None) -> int:
         """See Queue.enqueue_bulk_async."""
         done = 0
-        for batch in batches(self._new(task, call) for call in calls):
+        for batch in self._batches(task, calls):
             done += len(await self.send_async(batch))
             if progress is not None:
                 progress(done)
@@ -81,6 +79,9 @@ class BoundQueue:
     def send_async(self, jobs: Sequence[NewJob]) -> Awaitable[list[Job]]:
         """See pump.send."""
         return pump.send(self._settings, self._producer, jobs)
+
+    def _batches(self, task: str, calls: Iterable[Call]) -> Iterator[list[NewJob]]:
+        return batches(self._new(task, call) for call in calls)
 
     def _payload(self, payload: Any) -> NewJob:
         new = NewJob.make("", self._settings.codec.encode(payload), self._options)

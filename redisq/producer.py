@@ -142,17 +142,12 @@ class Producer:
             self._announce_elsewhere()
         durability = self.durability(jobs)
         prepared = self.prepare(jobs, durability is not None)
-        route, patience = self.route, self._settings.patience
         try:
-            if durability:
-                replies = durable.call(route, durability, prepared.commands, patience)
-            else:
-                replies = route.call(prepared.commands, patience)
+            replies = self._exchange(prepared.commands, durability)
         except CallLost as error:
             return self.conclude(prepared, error)
         answers = self.conclude(prepared, replies)
-        if durability:
-            durable.confirm(route, durability, replies, prepared.ids, patience)
+        self._confirm(durability, replies, prepared.ids)
         return answers
 
     def send_flow(self, flow_id: str, what: bytes, jobs: Sequence[NewJob], forwarded: Sequence[bytes]) -> bool:
@@ -161,8 +156,7 @@ class Producer:
         """
         if self.has_to_announce_elsewhere():
             self._announce_elsewhere()
-        retention, route, patience = self._settings.retention, self.route, self._settings.patience
-        durability = self.durability(jobs)
+        retention, durability = self._settings.retention, self.durability(jobs)
         args: list[Any] = [flow_id, what, retention.feed, retention.ended, len(forwarded), *forwarded]
         for job in jobs:
             args += spec(job, described(self._settings.signer, self.queue, job))
@@ -170,26 +164,29 @@ class Producer:
         if not self._is_elsewhere():
             commands.insert(0, self._announcement)
         try:
-            if durability:
-                replies = durable.call(route, durability, commands, patience)
-            else:
-                replies = route.call(commands, patience)
+            replies = self._exchange(commands, durability)
         except CallLost as error:
             raise EnqueueUnknown(str(error), (flow_id,)) if error.sent else error from error.__cause__
         answer = replies[len(commands) - 1]
         if isinstance(answer, redis.ResponseError):
             raise _refusal(answer)
-        if durability:
-            durable.confirm(route, durability, replies, (flow_id,), patience)
+        self._confirm(durability, replies, (flow_id,))
         return bool(answer)
+
+    def _exchange(self, commands: list[Command], durability: str | None) -> list[Any]:
+        """The replies; behind them, if it is to be durable, how far it is: for `_confirm`. CallLost."""
+        if durability:
+            return durable.call(self.route, durability, commands, self._settings.patience)
+        return self.route.call(commands, self._settings.patience)
+
+    def _confirm(self, durability: str | None, replies: list[Any], ids: tuple[str, ...]) -> None:
+        """NotDurable, with these ids."""
+        if durability:
+            durable.confirm(self.route, durability, replies, ids, self._settings.patience)
 
     def prepare(self, jobs: Sequence[NewJob], durable: bool = False) -> Prepared:
         """What is to be sent to the queue's route. It can be sent again as it is. `durable`: it is to be confirmed."""
-        signer = self._settings.signer
-        if signer is None:
-            fields = [encode(job.task, job.body, job.options, job.hooks) for job in jobs]
-        else:
-            fields = [described(signer, self.queue, job) for job in jobs]
+        fields = [described(self._settings.signer, self.queue, job) for job in jobs]
         announce = [self._announcement] if self._is_to_announce() and not self._is_elsewhere() else []
         calls = self._calls(jobs, fields, "1" if durable else "0")
         return Prepared(jobs, fields, [*announce, *calls], len(announce))
