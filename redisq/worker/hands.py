@@ -7,17 +7,16 @@ import ctypes
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
 
 from ..claimed import Settlement
 from ..current import enter
 from ..errors import SoftTimeout
 from .runner import Runner, Stopped
-from .soft import Interruption, interruptible
+from .soft import Late
 from .stint import Stint
 from .together import Together
 
@@ -171,18 +170,20 @@ class Loop(Hands):
         self._closed.set()
 
     def _begin(self, loop: asyncio.AbstractEventLoop, stint: Stint) -> None:
-        late = Late(stint)
+        late = None
+        if stint.options.soft_timeout is not None:
+            late = Late(lambda: stint.lateness, lambda: stint.asked)
         task = loop.create_task(self._run(stint, late))
         task.add_done_callback(partial(self._end, stint))
-        interrupt, soften = task.cancel, partial(late.tell, task)
-        if stint.begin(partial(loop.call_soon_threadsafe, interrupt), partial(loop.call_soon_threadsafe, soften)):
+        soften = partial(loop.call_soon_threadsafe, late.tell, task) if late else None
+        if stint.begin(partial(loop.call_soon_threadsafe, task.cancel), soften):
             task.cancel()
 
     def _end(self, stint: Stint, task: asyncio.Task[list[Settlement]]) -> None:
         stint.end()
         self._done(stint, stint.stopped() if task.cancelled() else task.result())
 
-    async def _run(self, stint: Stint, late: Late) -> list[Settlement]:
+    async def _run(self, stint: Stint, late: Late | None) -> list[Settlement]:
         if stint.together is not None:
             return await self._run_together(stint, stint.together, late)
         try:
@@ -191,46 +192,19 @@ class Loop(Hands):
                 return [call]
             current, func = call
             enter(current)
-            result = await late.watched(func(*current.args, **current.kwargs))
+            coroutine = func(*current.args, **current.kwargs)
+            result = await (late.watch(coroutine) if late else coroutine)
         except BaseException as error:  # SystemExit, too, is the job's failure and not the worker's
             return self._failed(stint, error)
         return [self._runner.succeeded(stint.job, result, stint.options, current)]
 
-    async def _run_together(self, stint: Stint, together: Together, late: Late) -> list[Settlement]:
+    async def _run_together(self, stint: Stint, together: Together, late: Late | None) -> list[Settlement]:
         try:
             func, calls = together.prepare()
-            result = await late.watched(func(calls)) if func else None
+            if func is None:
+                return together.returned(None)
+            coroutine = func(calls)
+            result = await (late.watch(coroutine) if late else coroutine)
         except BaseException as error:
             return self._failed(stint, error)
         return together.returned(result)
-
-
-class Late:
-    """The soft limit of a coroutine, in its loop's thread."""
-
-    def __init__(self, stint: Stint) -> None:
-        self._stint = stint
-        self._told = False
-
-    def tell(self, task: asyncio.Task[Any]) -> None:
-        """It is over: the coroutine gets a SoftTimeout where it is."""
-        self._told = not task.done()
-        task.cancel()
-
-    async def watched(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        if self._stint.options.soft_timeout is None:
-            return await coroutine
-        try:
-            return await interruptible(coroutine, self._translate)
-        except Interruption as error:  # it did its work as a cancellation: to asyncio the job has failed
-            raise SoftTimeout(*error.args).with_traceback(error.__traceback__) from None
-
-    def _translate(self, thrown: BaseException) -> BaseException:
-        """A cancellation of ours comes to the job as a SoftTimeout."""
-        if not (self._told and isinstance(thrown, asyncio.CancelledError)) or self._stint.asked:
-            return thrown
-        self._told = False
-        task = asyncio.current_task()
-        if task is not None:
-            task.uncancel()
-        return Interruption(self._stint.lateness)

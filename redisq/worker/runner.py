@@ -21,7 +21,7 @@ from ..options import DEFAULTS, RunOptions
 from ..signing import Signer
 from ..task import Task
 from ..telling import describe, trace
-from .soft import Interruption, SoftLimit, interruptible
+from .soft import Late, SoftLimit
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Runner:
         self._coroutine: asyncio.Task[Any] | None = None
         self._soft_limit = soft_limit or SoftLimit()
         self._awaits = False
-        self._late = False
+        self._late: Late | None = None
         self._known = {name.encode(): self._known_as(task) for name, task in app.tasks.items()}
 
     def options(self, job: Claimed) -> RunOptions:
@@ -157,10 +157,9 @@ class Runner:
         if not self._awaits:
             self._soft_limit.end()
             raise SoftTimeout(str(self._soft_limit))
-        if self._coroutine is not None:  # else it has not begun, and sees it then
+        if self._coroutine is not None and self._late is not None:  # else it has not begun, and sees it then
             self._soft_limit.end()
-            self._late = True
-            self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
+            self._coroutine.get_loop().call_soon_threadsafe(self._late.tell, self._coroutine)
 
     def close(self) -> None:
         if self._loop is not None:
@@ -181,7 +180,7 @@ class Runner:
         raise ValueError("not a list of arguments and an object of keyword arguments")
 
     def _begin(self, is_async: bool, options: RunOptions) -> None:
-        self._asked = self._late = False
+        self._asked = False
         self._awaits = is_async
         if options.soft_timeout is not None:
             self._soft_limit.begin(options.soft_timeout)
@@ -199,24 +198,14 @@ class Runner:
             self._coroutine = None
 
     async def _track(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        limited = self._soft_limit.is_set
+        self._late = None
+        if self._soft_limit.is_set:
+            self._late = Late(lambda: str(self._soft_limit), lambda: self._asked)
         self._coroutine = asyncio.current_task()
-        if not limited:
+        if self._late is None:
             return await coroutine
         self.look_at_clock()  # it may be over before the job has begun
-        try:
-            return await interruptible(coroutine, self._translate)
-        except Interruption as error:  # it did its work as a cancellation: to asyncio the job has failed
-            raise SoftTimeout(*error.args).with_traceback(error.__traceback__) from None
-
-    def _translate(self, thrown: BaseException) -> BaseException:
-        """A cancellation of ours comes to the job as a SoftTimeout."""
-        if not (self._late and isinstance(thrown, asyncio.CancelledError)) or self._asked:
-            return thrown
-        self._late = False
-        if self._coroutine is not None:
-            self._coroutine.uncancel()
-        return Interruption(str(self._soft_limit))
+        return await self._late.watch(coroutine)
 
 
 def _unfit(job: Claimed, signer: Signer | None) -> Settlement:

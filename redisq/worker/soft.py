@@ -83,3 +83,35 @@ def interruptible(
             step = partial(steps.send, (yield awaited))
         except BaseException as error:
             step = partial(steps.throw, translate(error))
+
+
+class Late:
+    """The soft limit of one coroutine, in its loop's thread. `text`: what its SoftTimeout says. `asked`: whether its
+    job was asked to stop, too: then a cancellation is one.
+    """
+
+    def __init__(self, text: Callable[[], str], asked: Callable[[], bool]) -> None:
+        self._text = text
+        self._asked = asked
+        self._task: asyncio.Task[Any] | None = None
+
+    def tell(self, task: asyncio.Task[Any]) -> None:
+        """It is over: the coroutine, which `task` runs, gets a SoftTimeout where it is."""
+        self._task = task
+        task.cancel()
+
+    async def watch(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Awaits it."""
+        try:
+            return await interruptible(coroutine, self._translate)
+        except Interruption as error:  # it did its work as a cancellation: to asyncio the job has failed
+            raise SoftTimeout(*error.args).with_traceback(error.__traceback__) from None
+
+    def _translate(self, thrown: BaseException) -> BaseException:
+        """A cancellation of ours comes to the job as a SoftTimeout."""
+        task = self._task
+        if task is None or not isinstance(thrown, asyncio.CancelledError) or self._asked():
+            return thrown
+        self._task = None
+        task.uncancel()
+        return Interruption(self._text())

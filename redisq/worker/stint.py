@@ -34,7 +34,7 @@ class Stint:
         self._over = False
         self._lock = threading.Lock()
 
-    def begin(self, interrupt: Callable[[], object], soften: Callable[[], object]) -> bool:
+    def begin(self, interrupt: Callable[[], object], soften: Callable[[], object] | None) -> bool:
         """From here on it can be interrupted so, and told so of its soft limit. Whether it was asked to stop before."""
         with self._lock:
             self._interrupt, self._soften = interrupt, soften
