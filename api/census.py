@@ -15,6 +15,7 @@ _DUE = (
     "SELECT queue, count(*), min(relay_at) FROM task"
     " WHERE state = 'accepted' AND on_its_way = 0 AND relay_at <= ? GROUP BY queue"
 )
+_GRANTED = "SELECT queue FROM worker UNION SELECT queue FROM plan_worker ORDER BY queue"
 _ENDED = "SELECT queue, state, number FROM tally"
 _TALLY = (
     "INSERT INTO tally (queue, state, number) VALUES (?, ?, ?)"
@@ -58,5 +59,5 @@ def tally(database: Database, endings: Mapping[tuple[str, str], int]) -> None:
 
 
 def queues(database: Database) -> list[str]:
-    """All queues on which somebody has a worker."""
-    return [queue for (queue,) in database.all("SELECT DISTINCT queue FROM worker ORDER BY queue")]
+    """All queues on which somebody has a worker, by name or by a plan."""
+    return [queue for (queue,) in database.all(_GRANTED)]

@@ -14,6 +14,7 @@ from typing import Any
 import falcon.testing
 import pytest
 from redisq_api import create_app, migrations, users
+from redisq_api.acts import Acts
 from redisq_api.database import Database
 from redisq_api.relay import Relay
 from redisq_api.settings import Settings
@@ -249,6 +250,21 @@ def dead_url() -> str:
 
 
 @pytest.fixture
+def acts(database: Database) -> Acts:
+    """What an administrator can do."""
+    return Acts(database, "cli:operator")
+
+
+@pytest.fixture
+def make(
+    make_client: Callable[..., Client], dead_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Client]:
+    """`make("ann")`: a client of a service of its own, whose Redis is away."""
+    monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
+    return lambda name, **config: make_client(name, dead_url, **config)
+
+
+@pytest.fixture
 def make_client(database: Database) -> Callable[..., Client]:
     """`make_client("ann", url)`: a client of a service on that Redis."""
 
@@ -260,10 +276,9 @@ def make_client(database: Database) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def client(make_client: Callable[..., Client], dead_url: str, monkeypatch: pytest.MonkeyPatch) -> Client:
+def client(make: Callable[..., Client]) -> Client:
     """Ann's client of a service whose Redis is away."""
-    monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
-    return make_client("ann", dead_url)
+    return make("ann")
 
 
 @pytest.fixture

@@ -16,20 +16,6 @@ from tests.api.conftest import PASSWORDS, Client, basic, find
 TASK = "/api/v1/task"
 
 
-
-@pytest.fixture
-def acts(database: Database) -> Acts:
-    return Acts(database, "cli:operator")
-
-
-@pytest.fixture
-def make(
-    make_client: Callable[..., Client], dead_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Client]:
-    monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
-    return lambda name, **config: make_client(name, dead_url, **config)
-
-
 def log(database: Database) -> list[tuple[str, str, dict[str, Any]]]:
     entries = audit.entries(database, 100)
     assert {entry.actor for entry in entries} <= {"cli:operator"}

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 from redisq_api import clock
+from redisq_api.acts import Acts
 from redisq_api.database import Database
 from redisq_api.relay import Relay
 
@@ -79,6 +80,13 @@ def test_tasks_by_queue_and_state(
     assert Relay(database, app, 6).hand_over() == 6
     assert read(client)['redisq_api_tasks{queue="default",state="queued"}'] == 6
     assert waiting[0]["status"] == "accepted"
+
+
+def test_the_queue_of_a_plan_is_told_of_like_one_that_a_user_has_by_name(
+    make_client: Callable[..., Client], redis_url: str, acts: Acts
+) -> None:
+    acts.put_plan("gold", ["golden"], None, {})
+    assert 'redisq_api_jobs{queue="golden",status="queued"}' in read(make_client("ann", redis_url))
 
 
 def test_requests_by_route_and_status(client: Client) -> None:

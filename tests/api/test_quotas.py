@@ -19,21 +19,6 @@ from tests.api.conftest import PASSWORDS, Client, basic
 TASK = "/api/v1/task"
 
 
-
-@pytest.fixture
-def acts(database: Database) -> Acts:
-    return Acts(database, "test")
-
-
-@pytest.fixture
-def make(
-    make_client: Callable[..., Client], dead_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Client]:
-    """`make("ann")`: a client of a service of its own, whose Redis is away."""
-    monkeypatch.setattr("redisq_api.app._PATIENCE", 0.01)
-    return lambda name, **config: make_client(name, dead_url, **config)
-
-
 def said(answer: falcon.testing.Result) -> tuple[int, str]:
     assert int(answer.headers["Retry-After"]) > 0
     return answer.status_code, answer.json["code"]

@@ -24,11 +24,6 @@ def client(make_client: Callable[..., Client], dead_url: str, monkeypatch: pytes
     return make_client("ann", dead_url)
 
 
-@pytest.fixture
-def acts(database: Database) -> Acts:
-    return Acts(database, "test")
-
-
 class FakeJobs:
     """What Redis would say of the length of queues."""
 
