@@ -104,11 +104,6 @@ class Database:
                 self.run("SET LOCAL synchronous_commit TO off")
                 yield
 
-    def lock_account(self, account_id: int) -> None:
-        """Lets one transaction at a time count what an account has; belongs into a `write()`, which ends it."""
-        if not self.is_sqlite:  # where there is one writer at a time anyway
-            self.one("SELECT 1 FROM account WHERE id = ? FOR NO KEY UPDATE", account_id)
-
     def close(self) -> None:
         """Closes this thread's connection, and those that wait in the pool."""
         if not self._engine.is_closed():
@@ -140,6 +135,11 @@ class Database:
             known = sql.replace("{skip_locked}", "" if self.is_sqlite else "FOR UPDATE SKIP LOCKED")
             known = self._sql[sql] = known if self.is_sqlite else known.replace("?", "%s")
         return known
+
+
+def places(values: Sequence[object]) -> str:
+    """A `?` for each, in a statement."""
+    return ", ".join("?" * len(values))
 
 
 class _Pool(PooledPostgresqlDatabase):  # type: ignore[misc]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from . import clock
 from .database import Conflict, Database
+from .settings import RATE
 
 RULES = ("random", "weighted", "least-loaded")
 
 _QUEUE = re.compile(r"([A-Za-z0-9_-]{1,64})(?::([1-9][0-9]{0,5}))?")
 _PLAN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_REQUESTS = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,6})")
 
 
 class BadUser(ValueError):
@@ -58,7 +58,7 @@ def parse(words: Iterable[str]) -> dict[str, int]:
 
 def parse_requests(text: str) -> tuple[int, int]:
     """`600/60`: so many requests in so many seconds. Raises BadUser."""
-    match = _REQUESTS.fullmatch(text)
+    match = RATE.fullmatch(text)
     if match is None:
         raise BadUser(f"a quota of requests is a count and seconds such as 600/60, not {text!r}")
     return int(match[1]), int(match[2])

@@ -105,7 +105,7 @@ class Jobs:
 
     def waiting(self, queue: str) -> int:
         """Jobs that wait in a queue in Redis; 0 while it cannot be asked."""
-        counts = self._breaker.call(self._app.queue(queue).counts)
+        counts = self.counts(queue)
         return counts["queued"] if counts is not None else 0
 
     def cancel_all(self, tasks: Sequence[Task]) -> None:

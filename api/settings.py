@@ -34,7 +34,8 @@ from dataclasses import dataclass
 
 _ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:([0-9]{1,5}|\*))?")
 
-_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,6})")
+#: So many requests in so many seconds.
+RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,6})")
 
 
 class Misconfigured(Exception):
@@ -102,7 +103,7 @@ def _number(env: Mapping[str, str], name: str, default: int, least: int, most: i
 
 def _requests(text: str) -> tuple[int, int]:
     text = text.strip()
-    match = _RATE.fullmatch(text)
+    match = RATE.fullmatch(text)
     if match is None and text not in ("", "0"):
         raise Misconfigured(f"REDISQ_API_REQUESTS must be a count and seconds such as 600/60, not {text!r}")
     return (int(match[1]), int(match[2])) if match else (0, 0)

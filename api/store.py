@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
 from . import census
-from .database import Database
+from .database import Database, places
 
 Ended = Literal["succeeded", "failed", "cancelled"]
 Status = Literal["accepted", "scheduled", "queued", "running", Ended]
@@ -25,8 +25,7 @@ def select(where: str) -> str:
     return " ".join(("SELECT", COLUMNS, "FROM task WHERE", where))
 
 
-_MARKS = ", ".join("?" for _ in COLUMNS.split(","))
-_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (", _MARKS, ")"))
+_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (", places(COLUMNS.split(",")), ")"))
 _GET = select("account_id = ? AND id = ?")
 _RANGE = "account_id = ? AND id >= ? AND id < ?"
 _NEWEST = " ORDER BY id DESC LIMIT ?"

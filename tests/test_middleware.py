@@ -25,12 +25,12 @@ from redisq import (
     current_job,
 )
 from redisq.bound import BoundQueue
-from redisq.claimed import Claimed, Settlement, Source
+from redisq.claimed import Claimed, Settlement
 from redisq.middleware import Middlewares
 from redisq.worker.runner import Runner
+from tests.worker.test_runner import claimed
 
 NOWHERE = "redis://127.0.0.1:1/0"
-SOURCE = Source("default", "redisq:{default}:")
 
 
 class Noting(Middleware):
@@ -285,24 +285,6 @@ def test_as_many_headers_as_may_be_are_taken(redis_url: str) -> None:
 
 
 # Follow-ups
-
-
-def claimed(task: str, *args: Any, **changes: Any) -> Claimed:
-    """A job as it comes from the server."""
-    fields: dict[str, Any] = {
-        "source": SOURCE,
-        "id": b"j1",
-        "delivery": 1,
-        "version": b"1",
-        "task": task.encode(),
-        "body": msgspec.json.encode([args, {}]),
-        "options": None,
-        "enqueued": b"1700000000000",
-        "attempts": None,
-        "postponed": None,
-        "feed": None,
-    }
-    return Claimed(**(fields | changes))
 
 
 def run(app: RedisQ, job: Claimed) -> Settlement:

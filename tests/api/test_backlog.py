@@ -21,6 +21,19 @@ from tests.waiting import wait_until
 
 
 @contextmanager
+def running(run: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """In a thread of its own, which ends after `stop`."""
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+@contextmanager
 def relaying(database: Database, url: str, **bounds: int) -> Iterator[None]:
     """A relay that runs by itself, as another process's."""
     stop = threading.Event()
@@ -31,14 +44,8 @@ def relaying(database: Database, url: str, **bounds: int) -> Iterator[None]:
         database.close()
         app.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running(run, stop):
         yield
-    finally:
-        stop.set()
-        thread.join(timeout=30)
-    assert not thread.is_alive()
 
 
 @contextmanager
@@ -60,14 +67,8 @@ def working(url: str, *queues: str) -> Iterator[None]:
                 continue
         app.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with running(run, stop):
         yield
-    finally:
-        stop.set()
-        thread.join(timeout=30)
-    assert not thread.is_alive()
 
 
 def number(database: Database, state: str) -> int:

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
-import msgspec
 import pytest
 
 from redisq import CurrentJob, GiveUp, Job, Middleware, RedisQ
-from redisq.claimed import Claimed, Settlement, Source
+from redisq.claimed import Claimed, Settlement
 from redisq.worker.hands import Loop, Threads
 from redisq.worker.lanes import Lanes
 from redisq.worker.outcomes import Outcomes
@@ -19,7 +18,8 @@ from redisq.worker.runner import Runner
 from redisq.worker.stint import Stint
 from redisq.worker.together import Together
 
-SOURCE = Source("default", "redisq:{default}:")
+from .test_runner import claimed as plainly_claimed
+
 Heard = tuple[Job, str, float]
 
 
@@ -56,10 +56,7 @@ def app(hearing: Hearing) -> RedisQ:
 
 
 def claimed(task: str, *args: Any, **changes: Any) -> Claimed:
-    body = msgspec.json.encode([args, {}])
-    headers = b'{"headers":{"a":"b"}}'
-    job = Claimed(SOURCE, b"j1", 1, b"1", task.encode(), body, headers, b"1700000000000", None, None, None)
-    return msgspec.structs.replace(job, **changes)
+    return plainly_claimed(task, *args, **({"options": b'{"headers":{"a":"b"}}'} | changes))
 
 
 def run(app: RedisQ, job: Claimed) -> Settlement:
