@@ -21,6 +21,7 @@ from redisq_api.settings import Settings
 from redisq_api.users import User
 
 import redisq
+from tests.needs import need_postgresql
 from tests.postgres import postgres
 from tests.servers import free_port
 
@@ -46,6 +47,7 @@ def postgres_url() -> Iterator[Callable[[], str]]:
 
         def get() -> str:
             if not started:
+                need_postgresql()
                 started.append(stack.enter_context(postgres()))
             return started[0]
 

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from redisq_api.database import Conflict, Database, Unavailable
 from redisq_api.settings import Misconfigured
 
+from tests.needs import need_postgresql
 from tests.postgres import Postgres
 from tests.waiting import wait_until
 
@@ -132,8 +133,9 @@ def test_a_lock_that_somebody_has_is_said_to_be_taken(database: Database) -> Non
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     """A PostgreSQL that a test may stop."""
-    with ExitStack() as stack:
-        yield stack.enter_context(Postgres())
+    need_postgresql()
+    with Postgres() as server:
+        yield server
 
 
 def test_a_postgresql_that_is_restarted_costs_no_statement_more_than_it_was_away(own_postgres: Postgres) -> None:

@@ -23,10 +23,10 @@ from redisq_api.database import Database
 
 import redisq
 from tests.api.conftest import PASSWORDS, basic
+from tests.needs import need
 from tests.servers import free_port
 from tests.waiting import wait_until
 
-CHROMIUM = shutil.which("chromium")
 GUNICORN = [sys.executable, "-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket", "--threads", "4"]
 
 
@@ -215,10 +215,9 @@ def page_url(service: Service, tmp_path: Path) -> Iterator[str]:
 
 def browse(url: str, profile: Path) -> str:
     """The document that chromium has made of a page."""
-    assert CHROMIUM is not None, "the test needs chromium: apt-get install chromium"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"]
-    command = [CHROMIUM, *flags, "--virtual-time-budget=10000", "--dump-dom", url]
+    command = [need("chromium"), *flags, "--virtual-time-budget=10000", "--dump-dom", url]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
 
 

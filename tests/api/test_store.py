@@ -11,6 +11,7 @@ from redisq_api import ids, migrations, store
 from redisq_api.database import Database
 from redisq_api.store import Filter
 
+from tests.needs import need_postgresql
 from tests.postgres import postgres
 
 ROWS = 100_000
@@ -40,6 +41,7 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         with closing(Database(f"sqlite:///{path}?synchronous=normal")) as database:
             yield fill(database, _FILL_SQLITE)
         return
+    need_postgresql()
     with postgres() as url, closing(Database(url)) as database:
         yield fill(database, _FILL_POSTGRES)
 

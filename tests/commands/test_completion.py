@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 
 import pytest
 
 from tests.commands.conftest import Call
-
-
-def _need(shell: str) -> None:
-    """Where CI=true a shell that is missing is a failure."""
-    if shutil.which(shell) is None:
-        assert os.environ.get("CI") != "true", f"{shell} is not installed"
-        pytest.skip(f"{shell} is not installed")
+from tests.needs import need
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -28,7 +20,7 @@ def test_the_script_names_commands_and_flags(call: Call, shell: str) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_understands_it(call: Call, shell: str) -> None:
-    _need(shell)
+    need(shell)
     script = call("completion", shell).out
     done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
@@ -43,7 +35,7 @@ def test_the_shell_understands_it(call: Call, shell: str) -> None:
     ],
 )
 def test_bash_completes(call: Call, words: tuple[str, ...], expected: set[str]) -> None:
-    _need("bash")
+    need("bash")
     line = " ".join(words)
     code = f"""
 {call("completion", "bash").out}

@@ -9,11 +9,14 @@ import sys
 import pytest
 
 from tests.faults.service import ROOT
+from tests.needs import need_postgresql
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_what_was_accepted_ends_once_whatever_is_killed(database: str) -> None:
+    if database == "postgresql":
+        need_postgresql()
     options = ["--database", database, "--seconds", "10", "--processes", "4"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.service", *options], cwd=ROOT, capture_output=True, text=True, check=False

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 import redisq
+from tests.needs import need_postgresql
 from tests.postgres import postgres
 from tests.waiting import wait_until
 
@@ -22,6 +23,7 @@ TABLE = "CREATE TABLE account (id text PRIMARY KEY, balance numeric NOT NULL, to
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
+    need_postgresql()
     with postgres() as url:
         with psycopg.connect(url) as connection:
             connection.execute(TABLE)

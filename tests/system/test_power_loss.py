@@ -7,7 +7,6 @@ each acknowledgement must go out after an fdatasync has returned. A server that 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import redisq
+from tests.needs import need
 from tests.servers import Server
 from tests.waiting import wait_until
 
@@ -35,10 +35,8 @@ def answers_and_syncs(trace: str) -> str:
 
 
 def watched(server: Server, act: Callable[[], None], output: Path) -> str:
-    strace = shutil.which("strace")
-    assert strace, "the tests need strace: apt-get install strace"
     command = [
-        strace,
+        need("strace"),
         "-f",
         "-yy",
         "-e",
