@@ -211,10 +211,14 @@ class LeaseKeeper:
 
     def _run(self, interval: float, stopped: threading.Event) -> None:
         while not stopped.wait(interval):
-            with self._lock:
-                consumers = [consumer for consumer in self._consumers if consumer.worker and consumer.in_use()]
-            for consumer in consumers:
-                self._renew(consumer)
+            self._renew_all()
+
+    def _renew_all(self) -> None:
+        """By itself, so that between two rounds nothing here refers to the consumer of a thread that may end."""
+        with self._lock:
+            consumers = [consumer for consumer in self._consumers if consumer.worker and consumer.in_use()]
+        for consumer in consumers:
+            self._renew(consumer)
 
     def _renew(self, consumer: Consumer) -> None:
         try:

@@ -431,8 +431,9 @@ def test_names_of_workers_differ(app: RedisQ, client: redis.Redis) -> None:
     assert all(str(os.getpid()).encode() in worker for worker in workers)
 
 
+@pytest.mark.parametrize("seconds", [0.0, LEASE])  # the lease is renewed in the second case
 def test_the_connection_of_a_thread_that_has_ended_is_closed_without_garbage_collection(
-    app: RedisQ, client: redis.Redis
+    app: RedisQ, client: redis.Redis, seconds: float
 ) -> None:
     put(app, 1)
     claim(app)  # this thread has one too
@@ -440,7 +441,7 @@ def test_the_connection_of_a_thread_that_has_ended_is_closed_without_garbage_col
     gc.disable()
     try:
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(lambda: app.queue("q").claim(0.05)).result()
+            pool.submit(lambda: app.queue("q").claim(seconds)).result()
         wait_until(lambda: len(client.client_list()) <= before)
     finally:
         gc.enable()
