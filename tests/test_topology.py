@@ -14,6 +14,7 @@ from redisq.cluster import slot
 from redisq.doctor import Doctor
 from redisq.endpoint import Endpoint
 from redisq.urls import check_url, redact
+from tests.needs import need_server
 from tests.topologies import Cluster, Sentinels, queue_of_node
 from tests.waiting import wait_until
 
@@ -45,6 +46,7 @@ def topologies(
 @pytest.fixture(params=[("sentinel", "valkey"), ("cluster", "valkey"), ("cluster", "redis")], ids="-".join)
 def topology(request: pytest.FixtureRequest, topologies: Callable[[str, str], Topology]) -> Topology:
     """An empty one, which others use too: nothing in it may be killed."""
+    need_server(request.param[1])
     topology = topologies(*request.param)
     topology.flush()
     return topology

@@ -11,6 +11,7 @@ import pytest
 from redisq import RedisQ
 from redisq.cluster import slot
 from redisq.keys import queue_base
+from tests.needs import need_server
 from tests.system.working import LEASE, Producer, Worker, unended, unsettled
 from tests.topologies import Cluster, queue_of_node
 from tests.waiting import wait_until
@@ -184,6 +185,7 @@ def test_no_durable_job_is_lost_when_a_primary_is_killed(cluster: Cluster, tmp_p
 
 @pytest.mark.parametrize(("kind", "way"), [("valkey", "key by key"), ("redis", "key by key"), ("valkey", "at once")])
 def test_a_slot_moves_while_jobs_run(way: str, tmp_path: Path, kind: str) -> None:
+    need_server(kind)
     cluster = Cluster(kind, tmp_path / "servers", replicas=False)
     number = slot(queue_base("redisq", HIGH))
     try:
