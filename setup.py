@@ -13,7 +13,9 @@ DOCS = ["sphinx>=9.0", "furo>=2025.7", "sphinx-argparse-cli>=1.20"]
 BENCH = ["matplotlib>=3.8"]
 PRODUCTION = ["setproctitle>=1.3"]
 RELOAD = ["watchfiles>=1.0"]
-DATABASES = ["peewee>=4.5", "sqlalchemy>=2.0", "django>=5.2"]
+# What the examples combine redisq with.
+DATABASES = ["peewee>=4.5", "sqlalchemy>=2.0"]
+FRAMEWORKS = ["django>=5.2", "flask>=3.0", "fastapi>=0.115", "httpx>=0.27"]
 TESTING = [*EMBEDDED, "pytest>=8.0"]
 OPENTELEMETRY = ["opentelemetry-api>=1.20"]
 PROMETHEUS = ["prometheus-client>=0.20"]
@@ -24,6 +26,7 @@ TEST = [
     *PRODUCTION,
     *RELOAD,
     *DATABASES,
+    *FRAMEWORKS,
     *OPENTELEMETRY,
     "opentelemetry-sdk>=1.20",
     *PROMETHEUS,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .app import create_app
+    from .embedding import mount
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "mount"]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "create_app":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .app import create_app
+    from . import app, embedding
 
-    return create_app
+    return app.create_app if name == "create_app" else embedding.mount

@@ -17,6 +17,7 @@ from .auth import Gate
 from .database import Database, Unavailable
 from .desk import Desk
 from .docs import Document
+from .embedding import Authenticate, BeforePost, as_asked
 from .grants import Quota
 from .handover import Handover
 from .home import Pages, Style
@@ -43,23 +44,38 @@ if TYPE_CHECKING:  # older versions of Falcon have the class, but not its parame
 
 
 def create_app(
-    config: Settings | None = None, *, database: Database | None = None, queue_app: redisq.RedisQ | None = None
+    config: Settings | None = None,
+    *,
+    database: Database | None = None,
+    queue_app: redisq.RedisQ | None = None,
+    authenticate: Authenticate | None = None,
+    before_post: BeforePost = as_asked,
 ) -> WSGIApp:
     """The WSGI app. What is not given is made from `config`, and that is read from the environment.
 
-    Without any argument, what is wrong is said in one line on standard error, and ends the process.
+    `authenticate` tells who asks instead of the service's own Basic and tokens: the name of one of its users.
+    `before_post` may refuse, or change, what a POST asks for. Both are for a service that is mounted; see embedding.py.
+
+    Without any of the first three, what is wrong is said in one line on standard error, and ends the process.
     """
     if config is not None or database is not None or queue_app is not None:
-        return _create(config or Settings(), database, queue_app)
+        return _create(config or Settings(), database, queue_app, authenticate, before_post)
     try:
         config = settings.read()
-        return _create(replace(config, metrics_file=config.metrics_file or meter.path_of_parent()), None, None)
+        config = replace(config, metrics_file=config.metrics_file or meter.path_of_parent())
+        return _create(config, None, None, authenticate, before_post)
     except (Misconfigured, migrations.SchemaMissing, redisq.AppNotFound, redisq.InvalidURL) as error:
         sys.stderr.write(f"redisq-api: {error}\n")
         raise SystemExit(_EXIT_APP_LOAD_ERROR) from error
 
 
-def _create(config: Settings, database: Database | None, queue_app: redisq.RedisQ | None) -> WSGIApp:
+def _create(
+    config: Settings,
+    database: Database | None,
+    queue_app: redisq.RedisQ | None,
+    authenticate: Authenticate | None,
+    before_post: BeforePost,
+) -> WSGIApp:
     database = database or Database(config.database)
     migrations.check(database)
     queue_app = (queue_app or redisq.load_app(config.app)).replace(url=config.redis_url, patience=_PATIENCE)
@@ -67,7 +83,7 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     handover = Handover(queue_app, migrations.feed_of(database))
     bound = outbox.Bound(config.backlog, config.backlog_bytes)
     jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
-    gate = Gate(database, config.proxies)
+    gate = Gate(database, config.proxies, authenticate)
     quotas = Quotas(database, Quota(config.unfinished, *config.requests))
     posting = Posting(database, jobs, routing.Router(database, jobs, config.longest), quotas)
     router = Router()
@@ -78,7 +94,7 @@ def _create(config: Settings, database: Database | None, queue_app: redisq.Redis
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, quotas, config.waiters), posting, offered, config.max_body)
+    tasks = Tasks(Desk(database, jobs, quotas, config.waiters), posting, offered, config.max_body, before_post)
     document = Document(router.routes, offered)
     health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)

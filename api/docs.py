@@ -45,7 +45,9 @@ class Document:
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """The document."""
-        tagged_json(request, response, self._encoded)
+        root = request.root_path
+        mounted = {**self.content, "servers": [{"url": root}]} if root else self._encoded
+        tagged_json(request, response, mounted)
 
     on_head = on_get
 

@@ -33,16 +33,20 @@ class Posting:
         self._quotas = quotas
         self._ids = IdMaker()
 
-    def create(self, user: User, order: Order) -> Answer:
-        """Takes an order; the answer shows its tasks as they are now."""
+    def create(self, user: User, order: Order, root: str, key: str | None, body: Body) -> Answer:
+        """Takes an order; under a key of idempotency (not None) once. `root`: see view.task_object."""
+        return self._create(user, order, root) if key is None else self._create_once(user, order, root, key, body)
+
+    def _create(self, user: User, order: Order, root: str) -> Answer:
+        """The answer shows the tasks as they are now."""
         queue, is_direct = self._plan(user, order)
         with self._database.write():
             tasks, is_direct = self._insert(user, order, queue, is_direct)
         jobs = self._hand_over(tasks) if is_direct else {}
-        return _answer(order, [view.see(task, jobs.get(task.id)) for task in tasks])
+        return _answer(order, [view.see(task, jobs.get(task.id)) for task in tasks], root)
 
-    def create_once(self, user: User, order: Order, key: str, body: Body) -> Answer:
-        """Takes an order unless it was taken before under this key; the answer shows its tasks as accepted."""
+    def _create_once(self, user: User, order: Order, root: str, key: str, body: Body) -> Answer:
+        """The answer shows the tasks as accepted, also when it is given again."""
         mark = idempotency.fingerprint(body)
         try:
             queue, is_direct = self._plan(user, order)
@@ -56,7 +60,7 @@ class Posting:
             if earlier is not None:
                 return earlier
             tasks, is_direct = self._insert(user, order, queue, is_direct)
-            answer = _answer(order, [view.see(task, None) for task in tasks])
+            answer = _answer(order, [view.see(task, None) for task in tasks], root)
             idempotency.keep(self._database, user.id, key, mark, answer)
         if is_direct:
             self._hand_over(tasks)
@@ -96,7 +100,7 @@ class Posting:
         return jobs
 
 
-def _answer(order: Order, seen: list[view.Seen]) -> Answer:
+def _answer(order: Order, seen: list[view.Seen], root: str) -> Answer:
     if order.is_list:
-        return Answer(view.as_json([view.task_object(one) for one in seen]), view.BASE)
-    return Answer(view.as_json(view.task_object(seen[0])), view.location(seen[0].task))
+        return Answer(view.as_json([view.task_object(one, root) for one in seen]), f"{root}{view.BASE}")
+    return Answer(view.as_json(view.task_object(seen[0], root)), view.location(seen[0].task, root))

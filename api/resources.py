@@ -14,6 +14,7 @@ from . import bodies, forms, idempotency, offer, queries, view
 from .database import Database, Unavailable
 from .describe import Answer, operation
 from .desk import Desk
+from .embedding import BeforePost, as_asked, outer
 from .jobs import Jobs
 from .offer import Offer, TaskTypeObject
 from .posting import Posting
@@ -28,12 +29,15 @@ _NOT_THERE = {404: ("task_not_found",)}
 class Tasks:
     """/api/v1/task, /api/v1/task/{id}, and its /status, /result, /retry and /record"""
 
-    def __init__(self, desk: Desk, posting: Posting, offer: Offer, max_body: int) -> None:
+    def __init__(
+        self, desk: Desk, posting: Posting, offer: Offer, max_body: int, before_post: BeforePost = as_asked
+    ) -> None:
         """`max_body`: bytes."""
         self._desk = desk
         self._posting = posting
         self._offer = offer
         self._max_body = max_body
+        self._before_post = before_post
 
     @operation(
         "Post a task, or a list of them",
@@ -58,9 +62,9 @@ class Tasks:
         """Takes one task or a list of them."""
         key, wait = idempotency.KEY.read(request), queries.wait(request)
         body = bodies.read(request, self._max_body)
-        order = forms.parse(body, self._offer)
-        user, posting = _user(request), self._posting
-        answer = posting.create(user, order) if key is None else posting.create_once(user, order, key, body)
+        user, root = _user(request), request.root_path
+        order = self._before_post(outer(request), user.name, forms.parse(body, self._offer))
+        answer = self._posting.create(user, order, root, key, body)
         response.status = 202
         response.set_header("Location", answer.location)
         if wait.seconds == 0:
@@ -69,7 +73,7 @@ class Tasks:
         seen = self._wait(request, response, answer.task_ids(), wait)
         if all(one.has_ended for one in seen):
             response.status = 200
-        shown = [view.task_object(one) for one in seen]
+        shown = [view.task_object(one, root) for one in seen]
         _json(response, shown if order.is_list else shown[0])
 
     @operation(
@@ -84,8 +88,8 @@ class Tasks:
         shown, cursor = self._desk.page(_user(request), *queries.wanted(request))
         if cursor is not None:
             target = urlencode(queries.next_page(request, cursor))
-            response.set_header("Link", f'<{view.BASE}?{target}>; rel="next"')
-        tagged_json(request, response, [view.task_object(seen) for seen in shown])
+            response.set_header("Link", f'<{request.root_path}{view.BASE}?{target}>; rel="next"')
+        tagged_json(request, response, [view.task_object(seen, request.root_path) for seen in shown])
 
     on_head = on_get
 
@@ -97,7 +101,8 @@ class Tasks:
     )
     def on_get_one(self, request: falcon.Request, response: falcon.Response, task_id: str) -> None:
         """The task object."""
-        tagged_json(request, response, view.task_object(self._desk.get(_user(request), task_id)))
+        seen = self._desk.get(_user(request), task_id)
+        tagged_json(request, response, view.task_object(seen, request.root_path))
 
     on_head_one = on_get_one
 
@@ -113,7 +118,7 @@ class Tasks:
         """Cancels it."""
         seen = self._desk.cancel(_user(request), task_id)
         response.status = 200 if seen.task.state == "cancelled" else 202
-        _json(response, view.task_object(seen))
+        _json(response, view.task_object(seen, request.root_path))
 
     @operation(
         "See where a task is",
@@ -178,8 +183,8 @@ class Tasks:
         """Runs it again."""
         seen = self._desk.retry(_user(request), task_id)
         response.status = 202
-        response.set_header("Location", view.location(seen.task))
-        _json(response, view.task_object(seen))
+        response.set_header("Location", view.location(seen.task, request.root_path))
+        _json(response, view.task_object(seen, request.root_path))
 
     def _wait(
         self, request: falcon.Request, response: falcon.Response, task_ids: list[str], wait: queries.Wait

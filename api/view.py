@@ -116,10 +116,10 @@ def outcome(job: redisq.Job) -> dict[str, Any]:
     }
 
 
-def task_object(seen: Seen) -> TaskObject:
-    """The task in full."""
+def task_object(seen: Seen, root: str) -> TaskObject:
+    """The task in full. `root` is the path under which the service is mounted, empty if it has a host for itself."""
     task = seen.task
-    path = location(task)
+    path = location(task, root)
     return TaskObject(
         id=task.id,
         task=task.task,
@@ -153,9 +153,9 @@ def result_object(seen: Seen) -> ResultObject:
     )
 
 
-def location(task: Task) -> str:
+def location(task: Task, root: str) -> str:
     """The path of a task."""
-    return f"{BASE}/{task.id}"
+    return f"{root}{BASE}/{task.id}"
 
 
 def as_json(value: object) -> str:
