@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
 
 def parts(listener: socket.socket) -> list[Part]:
     """What runs beside the server. The service inherits its socket: whoever calls while it restarts waits."""
-    gunicorn = [sys.executable, "-P", "-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket"]
-    gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--bind", f"fd://{listener.fileno()}"]
+    gunicorn = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:redisq_api.server"]
+    gunicorn += ["--workers", "2", "--bind", f"fd://{listener.fileno()}"]
     gunicorn += ["--graceful-timeout", "5"]  # who waits for a result does not hold up a Ctrl-C for long
     gunicorn += ["--log-level", "warning", "--access-logfile", "-", "--access-logformat", ACCESS_LOG]
     return [
