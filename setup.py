@@ -35,6 +35,8 @@ TEST = [
     "pytest-xdist>=3.7",
     "hypothesis>=6.100",
     "schemathesis>=4.32",
+    "standardwebhooks>=1.0",
+    "trustme>=1.1",
     "setuptools>=70.1",
 ]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
@@ -58,6 +60,7 @@ setup(
         "redisq.testing",
         "redisq.worker",
         "redisq_api",
+        "redisq_api.webhooks",
         "pytest_redisq",
     ],
     package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},

@@ -21,6 +21,7 @@ from .posting import Posting
 from .problems import unavailable
 from .users import User
 from .view import ResultObject, StatusObject, TaskObject
+from .webhooks.addresses import Reach
 
 _RETRY_SECONDS = "1"
 _NOT_THERE = {404: ("task_not_found",)}
@@ -30,12 +31,19 @@ class Tasks:
     """/api/v1/task, /api/v1/task/{id}, and its /status, /result, /retry and /record"""
 
     def __init__(
-        self, desk: Desk, posting: Posting, offer: Offer, max_body: int, before_post: BeforePost = as_asked
+        self,
+        desk: Desk,
+        posting: Posting,
+        offer: Offer,
+        reach: Reach,
+        max_body: int,
+        before_post: BeforePost = as_asked,
     ) -> None:
-        """`max_body`: bytes."""
+        """`reach`: where a `callback_url` may go. `max_body`: bytes."""
         self._desk = desk
         self._posting = posting
         self._offer = offer
+        self._reach = reach
         self._max_body = max_body
         self._before_post = before_post
 
@@ -63,7 +71,7 @@ class Tasks:
         key, wait = idempotency.KEY.read(request), queries.wait(request)
         body = bodies.read(request, self._max_body)
         user, root = _user(request), request.root_path
-        order = self._before_post(outer(request), user.name, forms.parse(body, self._offer))
+        order = self._before_post(outer(request), user.name, forms.parse(body, self._offer, self._reach))
         answer = self._posting.create(user, order, root, key, body)
         response.status = 202
         response.set_header("Location", answer.location)

@@ -29,7 +29,9 @@ COMMAND = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE /
 def test_no_check_fails(start: Callable[..., Service], database: Database, redis_url: str, tmp_path: Path) -> None:
     token = users.create_token(database, find(database, "ann"))
     # Nobody waits here: no worker runs, and each would take its half minute.
-    app = {"REDISQ_APP": "tests.api.offered:app", "PYTHONPATH": str(ROOT), "REDISQ_API_WAITERS": "0"}
+    app = {"REDISQ_APP": "tests.api.lenient:app", "PYTHONPATH": str(ROOT), "REDISQ_API_WAITERS": "0"}
+    # Any address may be told: which ones are private, no schema can say.
+    app["REDISQ_API_WEBHOOK_ALLOW"] = "0.0.0.0/0"
     service = start(redis_url, workers=1, **app)
     wait_until(service.answers, timeout=30.0, message="gunicorn answers")
     done = subprocess.run(
