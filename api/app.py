@@ -25,11 +25,14 @@ from .jobs import Jobs
 from .meter import Meter
 from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
+from .orders import Orders
 from .posting import Posting
 from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
 from .routes import Router
 from .settings import Misconfigured, Settings
+from .webhooks.addresses import Reach
+from .webhooks.resources import CallbackSecret, Deliveries, Webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +97,10 @@ def _create(
     app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
-    tasks = Tasks(Desk(database, jobs, quotas, config.waiters), posting, offered, config.max_body, before_post)
+    reach = Reach(config.webhook_allow)
+    desk = Desk(database, jobs, quotas, config.waiters)
+    tasks = Tasks(desk, posting, Orders(offered, reach, config.max_body, before_post))
+    webhooks, deliveries = Webhooks(database, reach, config.max_body), Deliveries(database)
     document = Document(router.routes, offered)
     health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)
@@ -104,6 +110,15 @@ def _create(
     app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
     app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
     app.add_route("/api/v1/task-type", TaskTypes(offered))
+    app.add_route("/api/v1/webhook", webhooks)
+    app.add_route("/api/v1/webhook/{webhook_id}", webhooks, suffix="one")
+    app.add_route("/api/v1/webhook/{webhook_id}/secret", webhooks, suffix="secret")
+    app.add_route("/api/v1/webhook/{webhook_id}/enable", webhooks, suffix="enable")
+    app.add_route("/api/v1/webhook/{webhook_id}/test", webhooks, suffix="test")
+    app.add_route("/api/v1/webhook-secret", CallbackSecret(database))
+    app.add_route("/api/v1/webhook-delivery", deliveries)
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}", deliveries, suffix="one")
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}/resend", deliveries, suffix="resend")
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))

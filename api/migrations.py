@@ -9,6 +9,10 @@ until then: the one that took the POST, or a relay. `task.size` is the bytes of 
 
 `rule`, `unfinished`, `requests` and `seconds` of an account are null where the plan's hold, and those of a plan where
 the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token is known by its SHA-256.
+
+A `webhook_delivery` is `pending` (its next attempt is due at `due_at`), `sending` (a worker has attempt number
+`attempts` since `sent_at`), `delivered` or `failed`. `failures` counts since it was begun or resent. Where it goes to
+the `callback_url` of a task, `webhook_id` is empty, as it is with the secrets for that.
 """
 
 import secrets
@@ -96,7 +100,33 @@ _STEP_5 = (
     """CREATE INDEX task_listing ON task (account_id, id, state, queue, task)""",
     """DROP INDEX task_of_account""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5)
+# Webhooks: whom to tell that a task has ended, by which secrets, and every attempt to do so.
+_STEP_6 = (
+    """ALTER TABLE task ADD COLUMN callback_url TEXT""",
+    """CREATE TABLE webhook (
+        id TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        url TEXT NOT NULL, events TEXT NOT NULL, created_at BIGINT NOT NULL, disabled_at BIGINT)""",
+    """CREATE INDEX webhook_of_account ON webhook (account_id, id)""",
+    """CREATE TABLE webhook_secret (
+        secret TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        webhook_id TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT)""",
+    """CREATE INDEX webhook_secret_of ON webhook_secret (account_id, webhook_id)""",
+    """CREATE TABLE webhook_delivery (
+        id TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        webhook_id TEXT NOT NULL, task_id TEXT, event TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL,
+        state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+        created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, sent_at BIGINT, finished_at BIGINT)""",
+    """CREATE INDEX webhook_delivery_listing ON webhook_delivery (account_id, id)""",
+    """CREATE INDEX webhook_delivery_of_task ON webhook_delivery (task_id)""",
+    """CREATE INDEX webhook_delivery_due ON webhook_delivery (account_id, due_at, id) WHERE state = 'pending'""",
+    """CREATE INDEX webhook_delivery_sent ON webhook_delivery (sent_at, account_id) WHERE state = 'sending'""",
+    """CREATE INDEX webhook_delivery_old ON webhook_delivery (finished_at) WHERE state IN ('delivered', 'failed')""",
+    """CREATE TABLE webhook_attempt (
+        delivery_id TEXT NOT NULL REFERENCES webhook_delivery (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+        at BIGINT NOT NULL, duration BIGINT NOT NULL, status INTEGER, error TEXT, response TEXT,
+        PRIMARY KEY (delivery_id, number))""",
+)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 import falcon
 import msgspec
 
-from . import bodies, forms, idempotency, offer, queries, view
+from . import idempotency, offer, queries, view
 from .database import Database, Unavailable
 from .describe import Answer, operation
 from .desk import Desk
-from .embedding import BeforePost, as_asked, outer
 from .jobs import Jobs
 from .offer import Offer, TaskTypeObject
+from .orders import Orders
 from .posting import Posting
 from .problems import unavailable
 from .users import User
@@ -29,15 +29,10 @@ _NOT_THERE = {404: ("task_not_found",)}
 class Tasks:
     """/api/v1/task, /api/v1/task/{id}, and its /status, /result, /retry and /record"""
 
-    def __init__(
-        self, desk: Desk, posting: Posting, offer: Offer, max_body: int, before_post: BeforePost = as_asked
-    ) -> None:
-        """`max_body`: bytes."""
+    def __init__(self, desk: Desk, posting: Posting, orders: Orders) -> None:
         self._desk = desk
         self._posting = posting
-        self._offer = offer
-        self._max_body = max_body
-        self._before_post = before_post
+        self._orders = orders
 
     @operation(
         "Post a task, or a list of them",
@@ -61,10 +56,9 @@ class Tasks:
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Takes one task or a list of them."""
         key, wait = idempotency.KEY.read(request), queries.wait(request)
-        body = bodies.read(request, self._max_body)
-        user, root = _user(request), request.root_path
-        order = self._before_post(outer(request), user.name, forms.parse(body, self._offer))
-        answer = self._posting.create(user, order, root, key, body)
+        user = _user(request)
+        order, body = self._orders.read(request, user)
+        answer = self._posting.create(user, order, request.root_path, key, body)
         response.status = 202
         response.set_header("Location", answer.location)
         if wait.seconds == 0:
@@ -73,7 +67,7 @@ class Tasks:
         seen = self._wait(request, response, answer.task_ids(), wait)
         if all(one.has_ended for one in seen):
             response.status = 200
-        shown = [view.task_object(one, root) for one in seen]
+        shown = [view.task_object(one, request.root_path) for one in seen]
         _json(response, shown if order.is_list else shown[0])
 
     @operation(

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from . import census
 from .database import Database, places
+from .webhooks import events
 
 Ended = Literal["succeeded", "failed", "cancelled"]
 Status = Literal["accepted", "scheduled", "queued", "running", Ended]
@@ -16,7 +17,7 @@ ENDED: tuple[str, ...] = get_args(Ended)
 
 COLUMNS = (
     "id, account_id, task, input_param, queue, state, attempt, created_at, due_at, relay_at,"
-    " started_at, finished_at, result, error, size, on_its_way, run"
+    " started_at, finished_at, result, error, size, on_its_way, run, callback_url"
 )
 
 
@@ -35,9 +36,11 @@ _PAGE = select(_RANGE + _NEWEST)
 _FLOOR = " ".join(("SELECT id FROM task WHERE", _RANGE, _NEWEST, "OFFSET ?"))
 _CANCEL = (
     "UPDATE task SET state = 'cancelled', finished_at = ?"
-    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
+    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " RETURNING queue, id, account_id, callback_url"
 )
 _FORGET = "DELETE FROM task WHERE account_id = ? AND id = ?"
+_FORGET_TOLD = "DELETE FROM webhook_delivery WHERE account_id = ? AND task_id = ?"
 _FORGET_OLD = (
     "DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state IN ('succeeded', 'failed', 'cancelled')"
     " AND finished_at < ? ORDER BY finished_at LIMIT ?)"
@@ -90,6 +93,7 @@ class Task:
     size: int = 0
     on_its_way: int = 0
     run: int = 0  # how often it has been retried; every run is a job of its own
+    callback_url: str | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -144,12 +148,14 @@ def cancel(database: Database, owner: int, task_id: str, now: int) -> bool:
         row = database.one(_CANCEL, now, owner, task_id)
         if row is not None:
             census.tally(database, {(row[0], "cancelled"): 1})
+            events.announce(database, [events.Ended(*row[1:])])
     return row is not None
 
 
 def forget(database: Database, owner: int, task_id: str) -> bool:
-    """Deletes a task, which the caller knows to have ended; False when it is gone already."""
+    """Deletes a task, which the caller knows to have ended, and what webhooks tell of it; False when it is gone."""
     with database.write():
+        database.run(_FORGET_TOLD, owner, task_id)
         return database.run(_FORGET, owner, task_id) == 1
 
 
