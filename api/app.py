@@ -26,6 +26,7 @@ from .meter import Meter
 from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
 from .orders import Orders
+from .own_tokens import Tokens
 from .posting import Posting
 from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
@@ -101,6 +102,7 @@ def _create(
     desk = Desk(database, jobs, quotas, config.waiters)
     tasks = Tasks(desk, posting, Orders(offered, reach, config.max_body, before_post))
     webhooks, deliveries = Webhooks(database, reach, config.max_body), Deliveries(database)
+    own_tokens = Tokens(database, config.max_body)
     document = Document(router.routes, offered)
     health, pages = Health(database, jobs), Pages(gate, database, offered, document)
     app.add_route("/api/v1/task", tasks)
@@ -110,6 +112,8 @@ def _create(
     app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
     app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
     app.add_route("/api/v1/task-type", TaskTypes(offered))
+    app.add_route("/api/v1/token", own_tokens)
+    app.add_route("/api/v1/token/{token_id}", own_tokens, suffix="one")
     app.add_route("/api/v1/webhook", webhooks)
     app.add_route("/api/v1/webhook/{webhook_id}", webhooks, suffix="one")
     app.add_route("/api/v1/webhook/{webhook_id}/secret", webhooks, suffix="secret")

@@ -14,6 +14,12 @@ from .problems import Problem, bad, malformed
 MAX_DEPTH = 64
 #: The codes of what is wrong with a body of fields as a whole.
 CODES = ("unknown_field", "repeated_field", "too_many_fields", "not_an_object")
+#: The codes of what cannot be read as a body, by status.
+PROBLEMS: dict[int, tuple[str, ...]] = {
+    400: ("malformed_body",),
+    413: ("too_large",),
+    415: ("unsupported_media_type", "unsupported_content_encoding", "unsupported_charset"),
+}
 _MAX_FIELDS = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 import falcon
-import msgspec
 from msgspec import Meta
 
 from .. import bodies, forms, ids, queries
 from ..database import Database
 from ..describe import Answer, Field, Parameter, operation
 from ..problems import Problem
-from ..resources import tagged_json
+from ..responses import send_json, send_tagged_json
 from . import endpoints, events, keys, log
 from .addresses import URL, Reach
 from .endpoints import Endpoint
@@ -33,12 +32,6 @@ from .view import (
 BASE = "/api/v1/webhook"
 LOG = "/api/v1/webhook-delivery"
 _ID = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[0-9a-z_]+$")]
-_BODY_PROBLEMS: dict[int, tuple[str, ...]] = {
-    400: ("malformed_body",),
-    403: ("origin_not_allowed",),
-    413: ("too_large",),
-    415: ("unsupported_media_type", "unsupported_content_encoding", "unsupported_charset"),
-}
 _NO_ORIGIN: dict[int, tuple[str, ...]] = {403: ("origin_not_allowed",)}
 _NO_WEBHOOK: dict[int, tuple[str, ...]] = {404: ("webhook_not_found",)}
 _NO_DELIVERY: dict[int, tuple[str, ...]] = {404: ("delivery_not_found",)}
@@ -73,7 +66,7 @@ class Webhooks:
         text="It is told of every task of mine that ends from now on. The answer has its secret, once.",
         fields=(URL_FIELD, EVENTS_FIELD),
         answers={201: Answer("registered", NewWebhookObject, ("Location",))},
-        problems={**_BODY_PROBLEMS, 409: ("too_many_webhooks",)},
+        problems={**bodies.PROBLEMS, **_NO_ORIGIN, 409: ("too_many_webhooks",)},
     )
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Registers one."""
@@ -85,7 +78,7 @@ class Webhooks:
         except endpoints.TooMany:
             raise Problem(409, "too_many_webhooks", f"You may have {endpoints.MOST}; delete one first.") from None
         response.set_header("Location", f"{request.root_path}{BASE}/{endpoint.id}")
-        _json(response, new_webhook_object(endpoint, secret), 201)
+        send_json(response, new_webhook_object(endpoint, secret), 201)
 
     @operation(
         "List my endpoints",
@@ -95,7 +88,7 @@ class Webhooks:
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Lists them."""
         found = endpoints.of(self._database, _owner(request))
-        tagged_json(request, response, [webhook_object(endpoint) for endpoint in found])
+        send_tagged_json(request, response, [webhook_object(endpoint) for endpoint in found])
 
     on_head = on_get
 
@@ -107,7 +100,7 @@ class Webhooks:
     )
     def on_get_one(self, request: falcon.Request, response: falcon.Response, webhook_id: str) -> None:
         """Shows it."""
-        tagged_json(request, response, webhook_object(self._find(request, webhook_id)))
+        send_tagged_json(request, response, webhook_object(self._find(request, webhook_id)))
 
     on_head_one = on_get_one
 
@@ -146,7 +139,7 @@ class Webhooks:
         """Enables it."""
         with self._database.write():
             endpoints.enable(self._database, _owner(request), webhook_id)
-        _json(response, webhook_object(self._find(request, webhook_id)))
+        send_json(response, webhook_object(self._find(request, webhook_id)))
 
     @operation(
         "Send an endpoint a test",
@@ -208,7 +201,7 @@ class Deliveries:
         if cursor is not None:
             target = urlencode(queries.next_page(request, cursor, PAGE))
             response.set_header("Link", f'<{request.root_path}{LOG}?{target}>; rel="next"')
-        tagged_json(request, response, [delivery_object(delivery) for delivery in found])
+        send_tagged_json(request, response, [delivery_object(delivery) for delivery in found])
 
     on_head = on_get
 
@@ -220,7 +213,7 @@ class Deliveries:
     )
     def on_get_one(self, request: falcon.Request, response: falcon.Response, delivery_id: str) -> None:
         """Shows it."""
-        tagged_json(request, response, delivery_object(self._find(request, delivery_id)))
+        send_tagged_json(request, response, delivery_object(self._find(request, delivery_id)))
 
     on_head_one = on_get_one
 
@@ -250,7 +243,7 @@ class Deliveries:
 def _rotate(response: falcon.Response, database: Database, owner: int, webhook_id: str) -> None:
     with database.write():
         secret = keys.rotate(database, owner, webhook_id)
-    _json(response, secret_object(secret))
+    send_json(response, secret_object(secret))
 
 
 def _check_enabled(endpoint: Endpoint) -> None:
@@ -262,7 +255,7 @@ def _will_be_sent(request: falcon.Request, response: falcon.Response, delivery: 
     if delivery is None:  # deleted meanwhile
         raise _no_such_delivery()
     response.set_header("Location", f"{request.root_path}{LOG}/{delivery.id}")
-    _json(response, delivery_object(delivery), 202)
+    send_json(response, delivery_object(delivery), 202)
 
 
 def _no_such_webhook() -> Problem:
@@ -276,9 +269,3 @@ def _no_such_delivery() -> Problem:
 def _owner(request: falcon.Request) -> int:
     owner: int = request.context.user.id
     return owner
-
-
-def _json(response: falcon.Response, value: Any, status: int = 200) -> None:
-    response.status = status
-    response.data = msgspec.json.encode(value)
-    response.content_type = "application/json"

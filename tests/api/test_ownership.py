@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from redisq_api import create_app, users
+from redisq_api import create_app, tokens, users
 from redisq_api.database import Database
 from redisq_api.routes import Router
 from redisq_api.settings import Settings
@@ -38,6 +38,8 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/api/v1/task/{task_id}/retry": {"POST": _LATER},
     "/api/v1/task/{task_id}/record": {"DELETE": (204, 404, 404, 401)},
     "/api/v1/task-type": {"GET": _MINE, "HEAD": _MINE},
+    "/api/v1/token": {"GET": _MINE, "HEAD": _MINE, "POST": (403, 403, 403, 401)},
+    "/api/v1/token/{token_id}": {"DELETE": (204, 404, 404, 401)},
     "/api/v1/webhook": {"GET": _MINE, "HEAD": _MINE, "POST": (201, 201, 201, 401)},
     "/api/v1/webhook/{webhook_id}": {"GET": _OWN, "HEAD": _OWN, "DELETE": (204, 404, 404, 401)},
     "/api/v1/webhook/{webhook_id}/secret": {"POST": _OWN},
@@ -83,24 +85,25 @@ def clients(router: Router, database: Database, dead_url: str, monkeypatch: pyte
     assert users.add(database, "root", "the root's secret", ["default"], admin=True)
     app = create_app(Settings(), database=database, queue_app=queue_app(dead_url))
     names = ("ann", "bob", "root")
-    tokens = [users.create_token(database, find(database, name)) for name in names]
-    return {who: Client(app, token) for who, token in zip(WHO, [*tokens, None], strict=True)}
+    known = [users.create_token(database, find(database, name)) for name in names]
+    return {who: Client(app, token) for who, token in zip(WHO, [*known, None], strict=True)}
 
 
 def things(owner: Client, database: Database) -> dict[str, str]:
-    """What the paths name: a task of the owner that has failed, an endpoint of his, and a delivery to it."""
+    """What the paths name: a task of the owner that has failed, an endpoint of his, a delivery to it, and a token."""
     task_id = owner.form("input_param=x").json["id"]
     with database.write():
         database.run("UPDATE task SET state = 'failed', error = 'no', finished_at = 1 WHERE id = ?", task_id)
         database.run("DELETE FROM webhook")  # of which one may have some only
     webhook_id = owner("POST", "/api/v1/webhook", json=HOOK).json["id"]
     delivery_id = owner("POST", f"/api/v1/webhook/{webhook_id}/test").json["id"]
-    return {"task_id": task_id, "webhook_id": webhook_id, "delivery_id": delivery_id}
+    token_id = tokens.id_of(users.create_token(database, find(database, "ann")))
+    return {"task_id": task_id, "webhook_id": webhook_id, "delivery_id": delivery_id, "token_id": token_id}
 
 
 def content(database: Database) -> list[Any]:
     """All that is Ann's and can be changed."""
-    tables = ("task", "webhook", "webhook_secret", "webhook_delivery")
+    tables = ("task", "token", "webhook", "webhook_secret", "webhook_delivery")
     ann = find(database, "ann").id
     return [sorted(database.all(f"SELECT * FROM {table} WHERE account_id = ?", ann), key=str) for table in tables]
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,27 +25,19 @@ COMMAND = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE /
 
 
 # Some thousand requests: 15 seconds on two idle cores, and more on busy ones.
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_no_check_fails(start: Callable[..., Service], database: Database, redis_url: str, tmp_path: Path) -> None:
     token = users.create_token(database, find(database, "ann"))
     # Nobody waits here: no worker runs, and each would take its half minute.
-    app = {"REDISQ_APP": "tests.api.offered:app", "PYTHONPATH": str(ROOT), "REDISQ_API_WAITERS": "0"}
+    app = {"REDISQ_APP": "tests.api.lenient:app", "PYTHONPATH": str(ROOT), "REDISQ_API_WAITERS": "0"}
     # Any address may be told: which ones are private, no schema can say.
     app["REDISQ_API_WEBHOOK_ALLOW"] = "0.0.0.0/0"
     service = start(redis_url, workers=1, **app)
     wait_until(service.answers, timeout=30.0, message="gunicorn answers")
-    command = [*COMMAND, f"{service.url}/openapi.json", "--header", f"Authorization: Bearer {token}"]
-    hooks = {"SCHEMATHESIS_HOOKS": "tests.api.keys", "PYTHONPATH": str(ROOT)}
-    told = tmp_path / "told"
-    with told.open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, env=os.environ | hooks, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            while process.poll() is None:
-                # It guesses at one password on every path; nobody may do that so often.
-                database.run("DELETE FROM meter")
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-        finally:
-            process.kill()
-    assert process.returncode == 0, told.read_text() + service.log()
-    assert re.search(r"Tested: [0-9]{2}", told.read_text()), told.read_text()
+    done = subprocess.run(
+        [*COMMAND, f"{service.url}/openapi.json", "--header", f"Authorization: Bearer {token}"],
+        cwd=tmp_path, env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.keys", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=380,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr + service.log()
+    assert re.search(r"Tested: [0-9]{2}", done.stdout), done.stdout
