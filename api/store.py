@@ -9,6 +9,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
+import msgspec
+
 from . import census
 from .database import Database, places
 from .webhooks import events
@@ -78,8 +80,7 @@ class Filter:
         return any(value is not None for value in (self.status, self.queue, self.task))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A row of the table `task`: times in microseconds, `input_param` and `result` as JSON text. See migrations.py."""
 
     id: str
