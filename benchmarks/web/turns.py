@@ -126,15 +126,14 @@ class Turn:
     def _with_workers(self, seconds: float) -> Iterator[tuple[str, str, str, Figures]]:
         for command in self.service.work:
             self._workers.start(self._command(command))
-        client = Client(self._port, self._login("token"))
         for _ in range(20):  # until all of it is warm
-            self._result(client, wait=False)
-        yield "result", "token", "", self._results(client, False, seconds)
+            self._result(self._client(), wait=False)
+        yield "result", "token", "", self._results(False, seconds)
         if self.service.can_wait:
-            yield "result", "token", "?wait", self._results(client, True, seconds)
+            yield "result", "token", "?wait", self._results(True, seconds)
         yield "post while workers run", "token", "", self._requests("POST", self._path(), "token", seconds, ONE)
         yield "memory of the service", "", "", self._memory()
-        self._result(client, wait=False)  # first in, first out: those before it have ended, or nearly
+        self._result(self._client(), wait=False)  # first in, first out: those before it have ended, or nearly
         self._settle()
         self._workers.kill()
 
@@ -150,8 +149,8 @@ class Turn:
         tasks = {"tasks_per_s": found.per_s * 100} if form == MANY else {}
         return {**tasks, "per_s": found.per_s, **_times(found), **{k: v / len(found.times) for k, v in cpu.items()}}
 
-    def _results(self, client: Client, wait: bool, seconds: float) -> Figures:
-        times: list[float] = []
+    def _results(self, wait: bool, seconds: float) -> Figures:
+        client, times = self._client(), []
 
         def run() -> None:
             until = time.perf_counter() + 2 * seconds
@@ -205,6 +204,10 @@ class Turn:
                 return
         raise Failed("it does not come to rest")
 
+    def _client(self) -> Client:
+        """A new one each time: a service may hang up on a connection that was idle for two seconds."""
+        return Client(self._port, self._login("token"))
+
     def _path(self, *parts: str) -> str:
         return "/".join((TASKS, *parts)) + self.service.slash
 
@@ -221,7 +224,7 @@ class Turn:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline and not self._web.ended():
             with suppress(OSError, http.client.HTTPException):
-                Client(self._port, self._login("token")).ask("GET", self._path(self._task, "status"))
+                self._client().ask("GET", self._path(self._task, "status"))
                 return
             time.sleep(0.05)
         raise Failed(f"it did not start: {(self._folder / 'web').read_text()[-500:]}")
