@@ -3,9 +3,13 @@
 `outbox.py` has the queries of the relay, which works for all owners.
 """
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Literal, get_args
+
+import msgspec
 
 from . import census
 from .database import Database, places
@@ -26,7 +30,11 @@ def select(where: str) -> str:
     return " ".join(("SELECT", COLUMNS, "FROM task WHERE", where))
 
 
-_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (", places(COLUMNS.split(",")), ")"))
+_values = attrgetter(*COLUMNS.split(", "))
+_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES"))
+_PLACES = f"({places(COLUMNS.split(','))})"
+# So many rows are inserted by one statement: older versions of SQLite take no more than 999 values.
+_ROWS = 50
 _GET = select("account_id = ? AND id = ?")
 _RANGE = "account_id = ? AND id >= ? AND id < ?"
 _NEWEST = " ORDER BY id DESC LIMIT ?"
@@ -72,8 +80,7 @@ class Filter:
         return any(value is not None for value in (self.status, self.queue, self.task))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A row of the table `task`: times in microseconds, `input_param` and `result` as JSON text. See migrations.py."""
 
     id: str
@@ -101,10 +108,11 @@ class Task:
         return self.state in ENDED
 
 
-def add(database: Database, tasks: Iterable[Task]) -> None:
+def add(database: Database, tasks: Sequence[Task]) -> None:
     """Inserts tasks; belongs into a `write()`."""
-    for task in tasks:
-        database.run(_INSERT, *astuple(task))
+    for start in range(0, len(tasks), _ROWS):
+        rows = [_values(task) for task in tasks[start : start + _ROWS]]
+        database.run(" ".join((_INSERT, ", ".join([_PLACES] * len(rows)))), *chain.from_iterable(rows))
 
 
 def get(database: Database, owner: int, task_id: str) -> Task | None:
