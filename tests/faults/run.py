@@ -110,7 +110,7 @@ class FaultRun:
         self._add("reader", "consumers", ["-m", "tests.faults.consuming", "reader"])
         self._add("relay", "service", ["-c", "import sys; from redisq_api.cli import main; sys.exit(main())", "relay"])
         port = free_port()
-        gunicorn = ["redisq_api:create_app()", "--no-control-socket", "--worker-class", "gthread", "--threads", "4"]
+        gunicorn = ["-c", "python:redisq_api.server", "--workers", "1"]
         self._add("service", "service", ["-m", "gunicorn", *gunicorn, "--bind", f"127.0.0.1:{port}"])
         for name, share in SHARES.items():
             order = [str(int(share * self._jobs)), str(self._seed), f"{self._span:.1f}"]

@@ -34,7 +34,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 API = ["-c", "import sys; from redisq_api.cli import main; sys.exit(main())"]
-GUNICORN = ["-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket", "--worker-class", "gthread"]
+GUNICORN = ["-m", "gunicorn", "-c", "python:redisq_api.server"]
 #: What is killed in turn: the server, each relay, each worker with its children.
 TURNS = ("server", "relay-0", "worker-0", "server", "relay-1", "worker-1")
 #: Seconds between two faults, and until what was killed is there again.
