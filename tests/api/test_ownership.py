@@ -23,6 +23,8 @@ _PAGE = {"GET": _ALL_200, "HEAD": _ALL_200}
 _MINE: Row = (200, 200, 200, 401)
 _OWN: Row = (200, 404, 404, 401)
 _LATER: Row = (202, 404, 404, 401)
+# The pages for who is logged in with a session, as nobody here is.
+_LOGIN: Row = (303, 303, 303, 303)
 
 #: What owner, another user, an administrator and nobody get. What is not here is a 405, for nobody a 401 if it is under
 #: /api/; OPTIONS is a 200. The task of the paths is the owner's, has failed, and is posted anew for each call.
@@ -40,9 +42,16 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/openapi.json": _PAGE,
     "/docs": _PAGE,
     "/": _PAGE,
-    "/login": {"GET": (303, 303, 303, 401), "HEAD": (303, 303, 303, 401)},
-    "/logout": {"GET": (401, 401, 401, 401), "HEAD": (401, 401, 401, 401)},
-    "/style.css": _PAGE,
+    "/login": {"GET": (303, 303, 303, 401), "HEAD": (303, 303, 303, 401), "POST": (403, 403, 403, 403)},
+    "/logout": {"GET": (401, 401, 401, 401), "HEAD": (401, 401, 401, 401), "POST": _LOGIN},
+    "/static/{name}": _PAGE,
+    "/tasks/new": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
+    "/tasks/{task_id}": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/tasks/{task_id}/cancel": {"POST": _LOGIN},
+    "/tasks/{task_id}/retry": {"POST": _LOGIN},
+    "/tasks/{task_id}/delete": {"POST": _LOGIN},
+    "/tokens": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
+    "/tokens/{token_id}/revoke": {"POST": _LOGIN},
 }
 
 
@@ -53,6 +62,11 @@ def expected(path: str, method: str) -> Row:
     if method == "OPTIONS":
         return _ALL_200
     return (405, 405, 405, 401 if path.startswith("/api/") else 405)
+
+
+def filled(path: str, task_id: str) -> str:
+    """The path with something in the place of its parameters."""
+    return path.replace("{task_id}", task_id).replace("{name}", "console.css").replace("{token_id}", "0" * 12)
 
 
 @pytest.fixture
@@ -93,7 +107,7 @@ def test_every_path_with_every_method_by_everybody(
                 task = failed_task(clients["owner"], database)
                 before = store.get(database, find(database, "ann").id, task["id"])
                 body = {"json": {"input_param": "x"}} if (method, path) == ("POST", "/api/v1/task") else {}
-                answer = clients[who](method, path.replace("{task_id}", task["id"]), **body)
+                answer = clients[who](method, filled(path, task["id"]), **body)
                 if answer.status_code != status:
                     wrong.append((method, path, who, answer.status_code, status))
                 if who != "owner":
@@ -104,7 +118,7 @@ def test_every_path_with_every_method_by_everybody(
 
 def test_what_head_and_options_say(router: Router, clients: dict[str, Client], database: Database) -> None:
     for route in router.routes:
-        path = route.path.replace("{task_id}", failed_task(clients["owner"], database)["id"])
+        path = filled(route.path, failed_task(clients["owner"], database)["id"])
         has = [method for method in METHODS if method in EXPECTED[route.path] or method == "OPTIONS"]
         options = clients["nobody"]("OPTIONS", path)
         assert sorted(options.headers["Allow"].split(", ")) == sorted(has), path
