@@ -183,6 +183,7 @@ def log_in(page: Any, url: str, name: str) -> None:
 
 def main() -> None:
     """Takes them."""
+    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -202,7 +203,10 @@ def main() -> None:
             def shot(name: str, page: Any = page, look: str = look) -> None:
                 if not given.docs or f"{name}-{look}" in IN_DOCS:
                     page.wait_for_load_state("networkidle")
-                    page.screenshot(path=folder / f"{name}-{look}.png", animations="disabled")
+                    path = folder / f"{name}-{look}.png"
+                    page.screenshot(path=path, animations="disabled")
+                    with Image.open(path) as picture:
+                        picture.quantize(96).save(path, optimize=True)
 
             pages(page, url, shot)
             context.close()

@@ -61,6 +61,8 @@ class Guard:
             return
         role = getattr(responder, "least_role", None)
         session = request.context.session = self.session(request)
+        if session is None and request.get_header(LIVE) is not None:  # what it is to keep up to date was of a session
+            raise _log_in(request)
         if role is None:
             raise Problem(403, "forbidden", "This page is open to nobody.")
         if role != VISITOR:
