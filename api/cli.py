@@ -18,6 +18,7 @@ try:
     from .database import Database, Unavailable
     from .grants import BadUser
     from .relay import Relay
+    from .webhooks.courier import Courier
 except ModuleNotFoundError as error:
     sys.exit(f"redisq-api: {error.name} is not installed: pip install 'redisq-jobs[api]'")
 
@@ -71,5 +72,6 @@ def _relay(arguments: argparse.Namespace) -> int:
     config = settings.read()
     database = administration.open_database(config)
     app = redisq.load_app(config.app).replace(url=config.redis_url, patience=_RELAY_PATIENCE)
-    Relay(database, app, config.backlog, config.backlog_bytes, config.keep_days).run(stop)
+    courier = Courier(database, app, migrations.feed_of(database), config)
+    Relay(database, app, config.backlog, config.backlog_bytes, config.keep_days, courier).run(stop)
     return 0

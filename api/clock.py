@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SECOND = 1_000_000
 
@@ -20,9 +21,11 @@ def rfc3339(moment: int | None) -> str | None:
     """Microseconds since the epoch as `2026-01-31T12:00:00.123456Z`."""
     if moment is None:
         return None
-    return (
-        datetime.fromtimestamp(moment // SECOND, UTC)
-        .replace(microsecond=moment % SECOND, tzinfo=None)
-        .isoformat(timespec="microseconds")
-        + "Z"
-    )
+    seconds, micros = divmod(moment, SECOND)
+    return f"{_to_the_second(seconds)}.{micros:06}Z"
+
+
+# The times of a list, and of the next answer about the same tasks, are mostly of the same few seconds.
+@lru_cache(maxsize=1000)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

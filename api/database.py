@@ -7,6 +7,7 @@ connections, and a thread one of them for a statement or a transaction only: who
 
 import logging
 import select
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -43,6 +44,7 @@ class Database:
         self._engine: Any = _engine(url)
         self.is_sqlite = isinstance(self._engine, peewee.SqliteDatabase)
         self._lock_type = ("IMMEDIATE",) if self.is_sqlite else ()
+        self._turn = threading.RLock()
         self._sql: dict[str, str] = {}
 
     def all(self, sql: str, *values: Any) -> list[Row]:
@@ -62,13 +64,29 @@ class Database:
     def write(self) -> Iterator[None]:
         """A transaction. SQLite takes the write lock at once, so that no reader has to become a writer half way."""
         try:
-            with self._engine.atomic(*self._lock_type):
+            with self._taking_turns(), self._engine.atomic(*self._lock_type):
                 yield
         except _AWAY as error:
             self._drop_connection()
             raise Unavailable(str(_first(error))) from error
         finally:
             self._give_back()
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        """SQLite lets one connection write at a time, and makes the others sleep, longer and longer.
+
+        So the threads of a process wait here for each other, and are woken as soon as it is their turn.
+        """
+        if not self.is_sqlite:
+            yield
+        elif not self._turn.acquire(timeout=_BUSY_SECONDS):
+            raise Unavailable("other threads keep the database locked")
+        else:
+            try:
+                yield
+            finally:
+                self._turn.release()
 
     def lock(self, name: str, wait: bool = True) -> bool:
         """In a `write()`: lets nobody else have the lock of that name until it ends.

@@ -62,17 +62,22 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a body, the same in a form, where numbers are texts, and in JSON."""
+    """A field of a body, the same in JSON and in a form, where numbers are texts and a list is the field repeated.
+
+    `is_required` and `is_list` are for bodies.fields; the input of a task has rules of its own.
+    """
 
     name: str
     type: Any
     code: str
     text: str
+    is_required: bool = False
+    is_list: bool = False
 
     def read(self, value: Any, is_form: bool) -> Any:
         """The value as its type, or the Problem."""
         try:
-            return msgspec.convert(value.strip() if is_form else value, self.type, strict=not is_form)
+            return msgspec.convert(_stripped(value) if is_form else value, self.type, strict=not is_form)
         except msgspec.ValidationError:
             raise bad(self.code, f"{self.name}: {self.text}", pointer=f"#/{self.name}") from None
 
@@ -88,7 +93,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. `problems`: the codes of the errors by status, beside those of the parameters."""
+    """One method of one path. `problems`: the codes of the errors by status, beside those of the parameters.
+
+    Its body is none, or one that orders tasks (`has_body`), or one of `fields`.
+    """
 
     summary: str
     text: str = ""
@@ -96,6 +104,7 @@ class Operation:
     answers: Mapping[int, Answer] = field(default_factory=dict)
     problems: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     has_body: bool = False
+    fields: tuple[Field, ...] = ()
 
 
 def operation(summary: str, **rest: Any) -> Callable[[_F], _F]:
@@ -112,3 +121,7 @@ def described(responder: Callable[..., None]) -> Operation | None:
     """The description of a responder."""
     return getattr(responder, "operation", None)
 
+
+
+def _stripped(value: Any) -> Any:
+    return [one.strip() for one in value] if isinstance(value, list) else value.strip()

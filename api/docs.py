@@ -15,7 +15,7 @@ from . import openapi, queries
 from .describe import Answer, operation
 from .offer import Offer
 from .openapi import Schema
-from .resources import tagged_json
+from .responses import send_tagged_json
 from .routes import Route
 
 _REF = "#/components/schemas/"
@@ -47,7 +47,7 @@ class Document:
         """The document."""
         root = request.root_path
         mounted = {**self.content, "servers": [{"url": root}]} if root else self._encoded
-        tagged_json(request, response, mounted)
+        send_tagged_json(request, response, mounted)
 
     on_head = on_get
 

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from . import bodies
 from .bodies import Body, check_depth
 from .describe import Field
 from .offer import Offer, TaskType
 from .problems import Misfit, Problem, bad
+from .webhooks.addresses import PUBLIC, URL, BadURL, Reach
 
 MAX_DELAY = 366 * 86400  # seconds
 INPUT = "input_param"
@@ -25,8 +27,11 @@ DELAY = Field(
     "bad_delay",
     f"seconds to wait before it may run, from 0 to {MAX_DELAY}",
 )
+CALLBACK_URL = Field(
+    "callback_url", URL, "bad_callback_url", "the http or https URL, of a public host, that is told when it has ended"
+)
 #: The fields beside the input, each of which may be left out.
-OPTIONS = (TASK, QUEUE, DELAY)
+OPTIONS = (TASK, QUEUE, DELAY, CALLBACK_URL)
 #: The codes of what is wrong with a body as a whole or with its inputs.
 CODES = (
     "missing_input_param",
@@ -34,10 +39,7 @@ CODES = (
     "too_many_input_params",
     "ambiguous_input_param",
     "too_deep",
-    "unknown_field",
-    "repeated_field",
-    "too_many_fields",
-    "not_an_object",
+    *bodies.CODES,
 )
 _FIELDS = (INPUT, *(field.name for field in OPTIONS))
 _MAX_MISFITS = 20
@@ -45,17 +47,20 @@ _MAX_MISFITS = 20
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The tasks to create: one for each of `inputs`. `queue` is None when the service is to choose."""
+    """The tasks to create: one for each of `inputs`. `queue` is None when the service is to choose, `callback_url` when
+    nobody is to be told.
+    """
 
     inputs: list[Any]
     is_list: bool
     task: str
     queue: str | None
     delay: float
+    callback_url: str | None = None
 
 
-def parse(body: Body, offer: Offer) -> Order:
-    """The order in a body; raises the Problem for whatever is wrong with it."""
+def parse(body: Body, offer: Offer, reach: Reach = PUBLIC) -> Order:
+    """The order in a body; raises the Problem for whatever is wrong with it. `reach`: where a callback may go."""
     for name in body.fields:
         if name not in _FIELDS and not (name == LIST and body.is_form):
             raise bad("unknown_field", f"There is no field {name[:100]!r}; known are {', '.join(_FIELDS)}.")
@@ -73,7 +78,19 @@ def parse(body: Body, offer: Offer) -> Order:
     _check_fit(task, inputs, is_list)
     queue = QUEUE.read(single["queue"], body.is_form) if "queue" in single else None
     delay = DELAY.read(single["delay"], body.is_form) if "delay" in single else 0.0
-    return Order(inputs, is_list, task.name, queue, delay)
+    callback_url = None
+    if "callback_url" in single:
+        callback_url = checked_url(CALLBACK_URL, CALLBACK_URL.read(single["callback_url"], body.is_form), reach)
+    return Order(inputs, is_list, task.name, queue, delay, callback_url)
+
+
+def checked_url(field: Field, url: str, reach: Reach) -> str:
+    """A URL to which webhooks may go, or the Problem."""
+    try:
+        reach.check(url)
+    except BadURL as error:
+        raise bad(field.code, f"{field.name}: {error}", f"#/{field.name}") from None
+    return url
 
 
 def _form_inputs(fields: dict[str, Any]) -> tuple[list[Any], bool]:

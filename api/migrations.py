@@ -8,8 +8,12 @@ says from when on the relay looks after an accepted row; while `task.on_its_way`
 until then: the one that took the POST, or a relay. `task.size` is the bytes of `input_param`.
 
 `rule`, `unfinished`, `requests` and `seconds` of an account are null where the plan's hold, and those of a plan where
-the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token or the
-cookie of a session is known by its SHA-256.
+the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token or the cookie
+of a session is known by its SHA-256.
+
+A `webhook_delivery` is `pending` (its next attempt is due at `due_at`), `sending` (a worker has attempt number
+`attempts` since `sent_at`), `delivered` or `failed`. `failures` counts since it was begun or resent. Where it goes to
+the `callback_url` of a task, `webhook_id` is empty, as it is with the secrets for that.
 """
 
 import secrets
@@ -97,8 +101,34 @@ _STEP_5 = (
     """CREATE INDEX task_listing ON task (account_id, id, state, queue, task)""",
     """DROP INDEX task_of_account""",
 )
-# Who may look at and do what in the console, and who is logged in there.
+# Webhooks: whom to tell that a task has ended, by which secrets, and every attempt to do so.
 _STEP_6 = (
+    """ALTER TABLE task ADD COLUMN callback_url TEXT""",
+    """CREATE TABLE webhook (
+        id TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        url TEXT NOT NULL, events TEXT NOT NULL, created_at BIGINT NOT NULL, disabled_at BIGINT)""",
+    """CREATE INDEX webhook_of_account ON webhook (account_id, id)""",
+    """CREATE TABLE webhook_secret (
+        secret TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        webhook_id TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT)""",
+    """CREATE INDEX webhook_secret_of ON webhook_secret (account_id, webhook_id)""",
+    """CREATE TABLE webhook_delivery (
+        id TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        webhook_id TEXT NOT NULL, task_id TEXT, event TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL,
+        state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+        created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, sent_at BIGINT, finished_at BIGINT)""",
+    """CREATE INDEX webhook_delivery_listing ON webhook_delivery (account_id, id)""",
+    """CREATE INDEX webhook_delivery_of_task ON webhook_delivery (task_id)""",
+    """CREATE INDEX webhook_delivery_due ON webhook_delivery (account_id, due_at, id) WHERE state = 'pending'""",
+    """CREATE INDEX webhook_delivery_sent ON webhook_delivery (sent_at, account_id) WHERE state = 'sending'""",
+    """CREATE INDEX webhook_delivery_old ON webhook_delivery (finished_at) WHERE state IN ('delivered', 'failed')""",
+    """CREATE TABLE webhook_attempt (
+        delivery_id TEXT NOT NULL REFERENCES webhook_delivery (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+        at BIGINT NOT NULL, duration BIGINT NOT NULL, status INTEGER, error TEXT, response TEXT,
+        PRIMARY KEY (delivery_id, number))""",
+)
+# Who may look at and do what in the console, and who is logged in there.
+_STEP_7 = (
     """ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'user'""",
     """UPDATE account SET role = 'admin' WHERE admin = 1""",
     """ALTER TABLE account DROP COLUMN admin""",
@@ -107,7 +137,7 @@ _STEP_6 = (
         created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, flash TEXT)""",
     """CREATE INDEX session_of_account ON session (account_id)""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6, _STEP_7)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from . import forms
-from .describe import Answer, Operation, Parameter
+from . import bodies, forms
+from .describe import Answer, Field, Operation, Parameter
 from .offer import Offer, TaskType
 from .problems import ProblemObject
 from .routes import Route
@@ -93,6 +93,9 @@ def _operation(route: Route, method: str, found: Operation, offer: Offer, schema
         shown["description"] = found.text
     if found.has_body:
         shown["requestBody"] = {"required": True, "content": _bodies(offer, schemas)}
+    elif found.fields:
+        content = {"schema": _fields(found.fields)}
+        shown["requestBody"] = {"required": True, "content": dict.fromkeys(("application/json", _FORM), content)}
     for status, codes in sorted(_codes(found, needs_login).items()):
         shown["responses"][str(status)] = _error(status, codes, schemas)
     return shown
@@ -107,6 +110,8 @@ def _codes(found: Operation, needs_login: bool) -> dict[int, tuple[str, ...]]:
     own = tuple(dict.fromkeys(one.code for one in found.parameters if one.code))
     if found.has_body:
         own += (*forms.CODES, *(field.code for field in forms.OPTIONS))
+    elif found.fields:
+        own += (*bodies.CODES, *(field.code for field in found.fields))
     codes: dict[int, tuple[str, ...]] = {}
     for more in ({422: own} if own else {}, found.problems, _WITH_LOGIN if needs_login else {}, _EVERYWHERE):
         for status, names in more.items():
@@ -184,6 +189,15 @@ def _body(task: TaskType, offer: Offer, properties: Schema, required: str) -> Sc
         "type": "object",
         "properties": properties | fields,
         "required": [required] if is_default else [required, forms.TASK.name],
+        "additionalProperties": False,
+    }
+
+
+def _fields(fields: Sequence[Field]) -> Schema:
+    return {
+        "type": "object",
+        "properties": {one.name: {**msgspec.json.schema(one.type), "description": one.text} for one in fields},
+        "required": [one.name for one in fields if one.is_required],
         "additionalProperties": False,
     }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from . import census, clock
 from .database import Database, places
 from .store import COLUMNS, Task
+from .webhooks import events
 
 # The literal states let the database use the partial indexes of migrations.py.
 _WAITING = "state = 'accepted' AND on_its_way = 0"
@@ -57,7 +58,8 @@ _OLDEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id LIM
 _NEWEST = _sql("SELECT", COLUMNS, "FROM task WHERE", _IN_QUEUE, "ORDER BY id DESC LIMIT ?")
 _RECORD = (
     "UPDATE task SET state = ?, attempt = ?, started_at = ?, finished_at = ?, result = ?, error = ?"
-    " WHERE id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
+    " WHERE id = ? AND run = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " RETURNING queue, id, account_id, callback_url"
 )
 #: A delayed task that found no room in Redis is handed over so long before it is due.
 EARLY = 60 * clock.SECOND
@@ -225,17 +227,20 @@ def ends_of_handed_over(database: Database, count: int) -> list[Task]:
 
 
 def record(database: Database, endings: Iterable[Ending]) -> int:
-    """Notes how tasks ended, all in one transaction, and each once; answers how many were news."""
+    """Notes how tasks ended, and who is to be told, all in one transaction, each once; answers how many were news."""
     # In the order of the ids, so that two who note the same ones never wait for each other.
     ordered = sorted(endings, key=lambda ending: ending.task_id)
     news: Counter[tuple[str, str]] = Counter()
+    ended: list[events.Ended] = []
     with database.write():
         for e in ordered:
             values = (e.state, e.attempt, e.started_at, e.finished_at, e.result, e.error)
             row = database.one(_RECORD, *values, e.task_id, e.run)
             if row is not None:
                 news[row[0], e.state] += 1
+                ended.append(events.Ended(*row[1:]))
         census.tally(database, news)
+        events.announce(database, ended)
     return news.total()
 
 

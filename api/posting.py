@@ -84,7 +84,7 @@ class Posting:
         tasks = [
             Task(
                 new, user.id, order.task, text, queue, "accepted", 1, moment(new), due, relay_at,
-                size=len(text.encode()), on_its_way=int(is_direct),
+                size=len(text.encode()), on_its_way=int(is_direct), callback_url=order.callback_url,
             )
             for new, text in zip(self._ids.make(len(order.inputs)), map(view.as_json, order.inputs), strict=True)
         ]  # fmt: skip

@@ -1,6 +1,7 @@
 """What stands in a query string or in a header, as parameters that check it and that the API's document shows."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -20,7 +21,7 @@ _PREFER_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,9})\"?\s*(?=$|[,
 
 LIMIT = Parameter(
     "limit", Annotated[int, Meta(ge=1)], "bad_limit",
-    f"how many tasks a page has, as a whole number; above {MAX_LIMIT} it is {MAX_LIMIT}",
+    f"how many a page has, as a whole number; above {MAX_LIMIT} it is {MAX_LIMIT}",
     default=20,
 )  # fmt: skip
 CURSOR = Parameter(
@@ -77,9 +78,9 @@ def wanted(request: falcon.Request) -> tuple[Filter, int]:
     return found, min(LIMIT.read(request), MAX_LIMIT)
 
 
-def next_page(request: falcon.Request, cursor: str) -> dict[str, str]:
-    """The query of the page after this one: what was asked, from there on."""
-    asked = ((parameter.name, parameter.sent(request)) for parameter in PAGE)
+def next_page(request: falcon.Request, cursor: str, page: Sequence[Parameter] = PAGE) -> dict[str, str]:
+    """The query of the page after this one: what was asked of the parameters of `page`, from there on."""
+    asked = ((parameter.name, parameter.sent(request)) for parameter in page)
     return {name: text for name, text in asked if text is not None} | {CURSOR.name: cursor}
 
 

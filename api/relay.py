@@ -22,8 +22,10 @@ from .database import Database, Unavailable
 from .handover import Handover, job_id, task_of
 from .outbox import Bound, Ending
 from .room import Window
+from .settings import Settings
 from .store import ENDED, Task
 from .view import outcome
+from .webhooks.courier import Courier, is_attempt
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +45,16 @@ class Relay:
     """Moves tasks and results between one database and one queue server."""
 
     def __init__(
-        self, database: Database, app: redisq.RedisQ, backlog: int, backlog_bytes: int = 2**62, keep_days: int = 0
+        self,
+        database: Database,
+        app: redisq.RedisQ,
+        backlog: int,
+        backlog_bytes: int = 2**62,
+        keep_days: int = 0,
+        courier: Courier | None = None,
     ) -> None:
         """`backlog`, `backlog_bytes`: what Redis may have of a queue; what is more stays in the outbox. `keep_days`:
-        days after which ended tasks are deleted; 0: never.
+        days after which ended tasks are deleted; 0: never. `courier`: for the deliveries of webhooks.
         """
         self._database = database
         self._app = app
@@ -61,6 +69,7 @@ class Relay:
         self._sweeping: Iterator[int] | None = None
         self._keep = keep_days * 86400 * clock.SECOND
         self._clean_at = 0.0
+        self._courier = courier or Courier(database, app, self._feed_name, Settings())
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. Waits, longer and longer, while Redis or the database is away."""
@@ -91,7 +100,10 @@ class Relay:
         if not deliveries:
             return 0
         try:
-            outbox.record(self._database, [ending(delivery.job) for delivery in deliveries])
+            jobs = [delivery.job for delivery in deliveries]
+            outbox.record(self._database, [ending(job) for job in jobs if not is_attempt(job)])
+            if told := [job for job in jobs if is_attempt(job)]:
+                self._courier.collect(told)
         except BaseException:
             for delivery in deliveries:
                 with suppress(redisq.RedisQError):
@@ -106,7 +118,8 @@ class Relay:
         """Enqueues what is due in the outbox, as far as the queues have room. Answers how many."""
         expired = outbox.take_over(self._database, _BATCH)
         self._enqueue(expired)
-        return len(expired) + sum(self._hand_over(queue) for queue in outbox.queues(self._database))
+        handed_over = sum(self._hand_over(queue) for queue in outbox.queues(self._database))
+        return len(expired) + handed_over + self._courier.hand_over()
 
     def sweep(self) -> int:
         """Enqueues again what the queue has lost, and notes endings that nobody told. Answers how many were lost."""
@@ -134,6 +147,7 @@ class Relay:
             idempotency.forget_old(self._database)
             limits.forget_paid(self._database)
             self._sweeping = self._sweep(clock.now() - _LOST_AFTER)
+            self._courier.sweep()
         elif self._sweeping is None and now - self._probed_at >= _PROBE_EVERY:
             self._probed_at = now
             if self._has_lost_some():
@@ -162,10 +176,13 @@ class Relay:
             yield len(lost)
 
     def clean(self) -> int:
-        """Deletes a batch of the tasks that ended long enough ago. Answers how many."""
+        """Deletes a batch of the tasks, and of the deliveries, that ended long enough ago. Answers how many of those of
+        which there may be more.
+        """
         if not self._keep:
             return 0
-        return store.forget_old(self._database, clock.now() - self._keep, _CLEAN_BATCH)
+        before = clock.now() - self._keep
+        return max(store.forget_old(self._database, before, _CLEAN_BATCH), self._courier.clean(before, _CLEAN_BATCH))
 
     def _introduce(self, tasks: Sequence[Task]) -> None:
         """A Redis that lost everything has lost the names of its queues, by which feeds are read, too.

@@ -3,22 +3,22 @@
 `@operation` says of each what the document at /openapi.json tells.
 """
 
-import hashlib
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 import falcon
 import msgspec
 
-from . import bodies, forms, idempotency, offer, queries, view
+from . import bodies, idempotency, offer, queries, view
 from .database import Database, Unavailable
 from .describe import Answer, operation
 from .desk import Desk
-from .embedding import BeforePost, as_asked, outer
 from .jobs import Jobs
 from .offer import Offer, TaskTypeObject
+from .orders import Orders
 from .posting import Posting
 from .problems import unavailable
+from .responses import send_json, send_tagged_json
 from .users import User
 from .view import ResultObject, StatusObject, TaskObject
 
@@ -29,15 +29,10 @@ _NOT_THERE = {404: ("task_not_found",)}
 class Tasks:
     """/api/v1/task, /api/v1/task/{id}, and its /status, /result, /retry and /record"""
 
-    def __init__(
-        self, desk: Desk, posting: Posting, offer: Offer, max_body: int, before_post: BeforePost = as_asked
-    ) -> None:
-        """`max_body`: bytes."""
+    def __init__(self, desk: Desk, posting: Posting, orders: Orders) -> None:
         self._desk = desk
         self._posting = posting
-        self._offer = offer
-        self._max_body = max_body
-        self._before_post = before_post
+        self._orders = orders
 
     @operation(
         "Post a task, or a list of them",
@@ -50,31 +45,28 @@ class Tasks:
             202: Answer("accepted", TaskObject | list[TaskObject], ("Location", "Preference-Applied")),
         },
         problems={
-            400: ("malformed_body",),
+            **bodies.PROBLEMS,
             403: ("queue_not_granted", "no_worker", "origin_not_allowed"),
             409: ("idempotency_key_in_use",),
-            413: ("too_large",),
-            415: ("unsupported_media_type", "unsupported_content_encoding", "unsupported_charset"),
             422: ("idempotency_key_reused",),
         },
     )
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Takes one task or a list of them."""
         key, wait = idempotency.KEY.read(request), queries.wait(request)
-        body = bodies.read(request, self._max_body)
-        user, root = _user(request), request.root_path
-        order = self._before_post(outer(request), user.name, forms.parse(body, self._offer))
-        answer = self._posting.create(user, order, root, key, body)
+        user = _user(request)
+        order, body = self._orders.read(request, user)
+        answer = self._posting.create(user, order, request.root_path, key, body)
         response.status = 202
         response.set_header("Location", answer.location)
         if wait.seconds == 0:
-            _json(response, answer.body.encode())
+            send_json(response, answer.body.encode())
             return
         seen = self._wait(request, response, answer.task_ids(), wait)
         if all(one.has_ended for one in seen):
             response.status = 200
-        shown = [view.task_object(one, root) for one in seen]
-        _json(response, shown if order.is_list else shown[0])
+        shown = [view.task_object(one, request.root_path) for one in seen]
+        send_json(response, shown if order.is_list else shown[0])
 
     @operation(
         "List my tasks, newest first",
@@ -89,7 +81,7 @@ class Tasks:
         if cursor is not None:
             target = urlencode(queries.next_page(request, cursor))
             response.set_header("Link", f'<{request.root_path}{view.BASE}?{target}>; rel="next"')
-        tagged_json(request, response, [view.task_object(seen, request.root_path) for seen in shown])
+        send_tagged_json(request, response, [view.task_object(seen, request.root_path) for seen in shown])
 
     on_head = on_get
 
@@ -102,7 +94,7 @@ class Tasks:
     def on_get_one(self, request: falcon.Request, response: falcon.Response, task_id: str) -> None:
         """The task object."""
         seen = self._desk.get(_user(request), task_id)
-        tagged_json(request, response, view.task_object(seen, request.root_path))
+        send_tagged_json(request, response, view.task_object(seen, request.root_path))
 
     on_head_one = on_get_one
 
@@ -118,7 +110,7 @@ class Tasks:
         """Cancels it."""
         seen = self._desk.cancel(_user(request), task_id)
         response.status = 200 if seen.task.state == "cancelled" else 202
-        _json(response, view.task_object(seen, request.root_path))
+        send_json(response, view.task_object(seen, request.root_path))
 
     @operation(
         "See where a task is",
@@ -135,7 +127,7 @@ class Tasks:
         seen = self._wait(request, response, [task_id], queries.wait(request))[0]
         if not seen.has_ended:
             response.set_header("Retry-After", _RETRY_SECONDS)
-        tagged_json(request, response, view.status_object(seen))
+        send_tagged_json(request, response, view.status_object(seen))
 
     on_head_status = on_get_status
 
@@ -154,11 +146,11 @@ class Tasks:
         """How it ended; 202 before."""
         seen = self._wait(request, response, [task_id], queries.wait(request))[0]
         if seen.has_ended:
-            tagged_json(request, response, view.result_object(seen))
+            send_tagged_json(request, response, view.result_object(seen))
             return
         response.status = 202
         response.set_header("Retry-After", _RETRY_SECONDS)
-        _json(response, view.result_object(seen))
+        send_json(response, view.result_object(seen))
 
     on_head_result = on_get_result
 
@@ -184,7 +176,7 @@ class Tasks:
         seen = self._desk.retry(_user(request), task_id)
         response.status = 202
         response.set_header("Location", view.location(seen.task, request.root_path))
-        _json(response, view.task_object(seen, request.root_path))
+        send_json(response, view.task_object(seen, request.root_path))
 
     def _wait(
         self, request: falcon.Request, response: falcon.Response, task_ids: list[str], wait: queries.Wait
@@ -210,7 +202,7 @@ class TaskTypes:
     )
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """The tasks on offer."""
-        tagged_json(request, response, self._answer)
+        send_tagged_json(request, response, self._answer)
 
     on_head = on_get
 
@@ -231,7 +223,7 @@ class Health:
     @operation("See that the process lives", answers={200: Answer("it does", HealthObject)})
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         """Lives."""
-        _json(response, HealthObject("ok"))
+        send_json(response, HealthObject("ok"))
 
     on_head = on_get
 
@@ -246,7 +238,7 @@ class Health:
             self._database.one("SELECT 1 FROM service")
         except Unavailable:
             raise unavailable("The database") from None
-        _json(response, HealthObject("ready" if self._jobs.is_reachable() else "degraded"))
+        send_json(response, HealthObject("ready" if self._jobs.is_reachable() else "degraded"))
 
     on_head_ready = on_get_ready
 
@@ -254,20 +246,3 @@ class Health:
 def _user(request: falcon.Request) -> User:
     user: User = request.context.user
     return user
-
-
-def _json(response: falcon.Response, value: Any) -> None:
-    response.data = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    response.content_type = "application/json"
-
-
-def tagged_json(request: falcon.Request, response: falcon.Response, value: Any) -> None:
-    """JSON with an ETag, or a 304 for a client that has it. The tag is made of the bytes, and so changes with them."""
-    data = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    tag = hashlib.blake2b(data, digest_size=16).hexdigest()
-    response.etag = tag
-    response.set_header("Cache-Control", "private, no-cache")
-    if any(known in ("*", tag) for known in request.if_none_match or ()):
-        response.status = 304
-    else:
-        _json(response, data)

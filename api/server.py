@@ -13,8 +13,9 @@ bind = "127.0.0.1:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 
 # A thread works on a request only once its first bytes are there, and idle connections cost none. Who then dawdles
-# with the rest of it does have a thread: on the open Internet, nginx in front reads requests before it passes them on.
-worker_class = "gthread"
+# with the rest of it does have a thread, for 10 s with the header and 30 s with the body: on the open Internet, nginx
+# in front reads requests before it passes them on.
+worker_class = "redisq_api.patience.PatientWorker"
 threads = 8
 
 # Seconds. A process that gives no sign of life for `timeout` is ended; in a reload (HUP) the old ones have

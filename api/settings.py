@@ -27,14 +27,24 @@
 | REDISQ_API_SESSION_IDLE | minutes after which the console asks for the password again,    | 720                      |
 |                       | when nothing was done there                                      |                          |
 | REDISQ_API_SESSION_AGE | minutes after which it asks for it in any case                  | 10080                    |
-| REDISQ_API_KEEP_DAYS  | days for which tasks are kept once they have ended; 0: for ever  | 30                       |
+| REDISQ_API_KEEP_DAYS  | days for which tasks, and deliveries of webhooks, are kept once  | 30                       |
+|                       | they have ended; 0: for ever                                     |                          |
+| REDISQ_API_WEBHOOK_QUEUE | the queue of deliveries, which needs a worker of its own      | webhooks                 |
+| REDISQ_API_WEBHOOK_ALLOW | networks to which webhooks may go beside the public Internet, | none                     |
+|                       | comma-separated, such as `10.1.0.0/16`                           |                          |
+| REDISQ_API_WEBHOOK_TIMEOUT | seconds that a receiver has to answer                       | 15                       |
+| REDISQ_API_WEBHOOK_RETRIES | seconds from each attempt that has failed to the next one,  | 5,300,1800,7200,18000,   |
+|                       | comma-separated; after the last the delivery has failed          | 36000,50400,72000,86400  |
 """
 
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
+_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SECONDS = re.compile(r"[0-9]{1,7}")
 _ORIGIN = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:([0-9]{1,5}|\*))?")
 
 #: So many requests in so many seconds.
@@ -69,6 +79,10 @@ class Settings:
     session_age: int = 10080
     keep_days: int = 30
     tasks: tuple[str, ...] = ()
+    webhook_queue: str = "webhooks"
+    webhook_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    webhook_timeout: int = 15
+    webhook_retries: tuple[int, ...] = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -96,6 +110,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         session_idle=_number(env, "REDISQ_API_SESSION_IDLE", default.session_idle, least=1),
         session_age=_number(env, "REDISQ_API_SESSION_AGE", default.session_age, least=1),
         keep_days=_number(env, "REDISQ_API_KEEP_DAYS", default.keep_days, least=0, most=36_500),
+        webhook_queue=_queue(env.get("REDISQ_API_WEBHOOK_QUEUE") or default.webhook_queue),
+        webhook_allow=_networks(env.get("REDISQ_API_WEBHOOK_ALLOW", "")),
+        webhook_timeout=_number(env, "REDISQ_API_WEBHOOK_TIMEOUT", default.webhook_timeout, least=1, most=100),
+        webhook_retries=_retries(env.get("REDISQ_API_WEBHOOK_RETRIES", ""), default.webhook_retries),
     )
 
 
@@ -127,3 +145,23 @@ def _origins(text: str) -> tuple[str, ...]:
                 f"REDISQ_CORS_ORIGINS: {origin!r} is not an origin such as https://example.org or http://localhost:*"
             )
     return origins
+
+
+def _queue(name: str) -> str:
+    if not _QUEUE.fullmatch(name):
+        raise Misconfigured(f"REDISQ_API_WEBHOOK_QUEUE must be 1 to 64 of A-Z a-z 0-9 _ -, not {name!r}")
+    return name
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise Misconfigured(f"REDISQ_API_WEBHOOK_ALLOW must list networks such as 10.1.0.0/16: {error}") from None
+
+
+def _retries(text: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(_SECONDS.fullmatch(part) for part in parts):
+        raise Misconfigured(f"REDISQ_API_WEBHOOK_RETRIES must list seconds such as 5,300,1800, not {text!r}")
+    return tuple(map(int, parts)) or default

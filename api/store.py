@@ -4,12 +4,17 @@
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Literal, get_args
+
+import msgspec
 
 from . import census
 from .database import Database, places
+from .webhooks import events
 
 Ended = Literal["succeeded", "failed", "cancelled"]
 Status = Literal["accepted", "scheduled", "queued", "running", Ended]
@@ -17,7 +22,7 @@ ENDED: tuple[str, ...] = get_args(Ended)
 
 COLUMNS = (
     "id, account_id, task, input_param, queue, state, attempt, created_at, due_at, relay_at,"
-    " started_at, finished_at, result, error, size, on_its_way, run"
+    " started_at, finished_at, result, error, size, on_its_way, run, callback_url"
 )
 
 
@@ -26,7 +31,11 @@ def select(where: str) -> str:
     return " ".join(("SELECT", COLUMNS, "FROM task WHERE", where))
 
 
-_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES (", places(COLUMNS.split(",")), ")"))
+_values = attrgetter(*COLUMNS.split(", "))
+_INSERT = " ".join(("INSERT INTO task (", COLUMNS, ") VALUES"))
+_PLACES = f"({places(COLUMNS.split(','))})"
+# So many rows are inserted by one statement: older versions of SQLite take no more than 999 values.
+_ROWS = 50
 _GET = select("account_id = ? AND id = ?")
 _RANGE = "account_id = ? AND id >= ? AND id < ?"
 _NEWEST = " ORDER BY id DESC LIMIT ?"
@@ -38,9 +47,11 @@ _PAGE = select(_RANGE + _NEWEST)
 _FLOOR = " ".join(("SELECT id FROM task WHERE", _RANGE, _NEWEST, "OFFSET ?"))
 _CANCEL = (
     "UPDATE task SET state = 'cancelled', finished_at = ?"
-    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued') RETURNING queue"
+    " WHERE account_id = ? AND id = ? AND state IN ('accepted', 'scheduled', 'queued')"
+    " RETURNING queue, id, account_id, callback_url"
 )
 _FORGET = "DELETE FROM task WHERE account_id = ? AND id = ?"
+_FORGET_TOLD = "DELETE FROM webhook_delivery WHERE account_id = ? AND task_id = ?"
 _FORGET_OLD = (
     "DELETE FROM task WHERE id IN (SELECT id FROM task WHERE state IN ('succeeded', 'failed', 'cancelled')"
     " AND finished_at < ? ORDER BY finished_at LIMIT ?)"
@@ -75,8 +86,7 @@ class Filter:
         return any(value is not None for value in (self.status, self.queue, self.task, self.text))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A row of the table `task`: times in microseconds, `input_param` and `result` as JSON text. See migrations.py."""
 
     id: str
@@ -96,6 +106,7 @@ class Task:
     size: int = 0
     on_its_way: int = 0
     run: int = 0  # how often it has been retried; every run is a job of its own
+    callback_url: str | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -103,10 +114,11 @@ class Task:
         return self.state in ENDED
 
 
-def add(database: Database, tasks: Iterable[Task]) -> None:
+def add(database: Database, tasks: Sequence[Task]) -> None:
     """Inserts tasks; belongs into a `write()`."""
-    for task in tasks:
-        database.run(_INSERT, *astuple(task))
+    for start in range(0, len(tasks), _ROWS):
+        rows = [_values(task) for task in tasks[start : start + _ROWS]]
+        database.run(" ".join((_INSERT, ", ".join([_PLACES] * len(rows)))), *chain.from_iterable(rows))
 
 
 def get(database: Database, owner: int, task_id: str) -> Task | None:
@@ -154,12 +166,14 @@ def cancel(database: Database, owner: int, task_id: str, now: int) -> bool:
         row = database.one(_CANCEL, now, owner, task_id)
         if row is not None:
             census.tally(database, {(row[0], "cancelled"): 1})
+            events.announce(database, [events.Ended(*row[1:])])
     return row is not None
 
 
 def forget(database: Database, owner: int, task_id: str) -> bool:
-    """Deletes a task, which the caller knows to have ended; False when it is gone already."""
+    """Deletes a task, which the caller knows to have ended, and what webhooks tell of it; False when it is gone."""
     with database.write():
+        database.run(_FORGET_TOLD, owner, task_id)
         return database.run(_FORGET, owner, task_id) == 1
 
 

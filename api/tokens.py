@@ -1,11 +1,12 @@
 """The bearer tokens that a user has: listed and revoked by what may be shown of them, which is never the token."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .database import Database
 from .grants import BadUser
-from .users import SCOPES
+from .users import SCOPES, digest
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _ID_DIGITS = 12
@@ -39,7 +40,12 @@ def parse_scopes(text: str) -> tuple[str, ...]:
     wanted = {word.strip() for word in text.split(",")}
     if not wanted <= set(SCOPES):
         raise BadUser(f"scopes are one or more of {', '.join(SCOPES)}, with commas between them, not {text!r}")
-    return tuple(scope for scope in SCOPES if scope in wanted)
+    return in_order(wanted)
+
+
+def in_order(scopes: Collection[str]) -> tuple[str, ...]:
+    """Scopes in their usual order, each once."""
+    return tuple(scope for scope in SCOPES if scope in scopes)
 
 
 def of(database: Database, owner: str | None = None) -> list[Token]:
@@ -54,6 +60,11 @@ def of(database: Database, owner: str | None = None) -> list[Token]:
     else:
         rows = database.all(" ".join((select, "WHERE a.name = ?", order)), owner)
     return [Token(row[0][:_ID_DIGITS], row[1], row[2], tuple(row[3].split(",")), *row[4:]) for row in rows]
+
+
+def id_of(token: str) -> str:
+    """The id under which a token is listed."""
+    return digest(token)[:_ID_DIGITS]
 
 
 def revoke(database: Database, account_id: int, id_or_name: str) -> int:

@@ -23,13 +23,15 @@ from urllib.parse import quote
 from redisq.embedded import EmbeddedServer
 from redisq.errors import EmbeddedServerError
 
-from . import migrations, users
+from . import migrations, settings, users
 from .database import Database, Unavailable
 from .parts import TICK, Part, Supervisor
 
 PORT = 8000
 DATA = "var/redisq"
 QUEUES = "high,default,low"
+WEBHOOKS = "redisq_api.webhooks.worker:app"
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 LOOPBACK = "http://127.0.0.1:*,http://localhost:*,http://[::1]:*"
 # Names, passwords and the queues of the workers that each is given.
 DEMO_USERS = (
@@ -38,7 +40,7 @@ DEMO_USERS = (
     ("flashnot", "zxc", ("default",)),
 )
 PORT_PATIENCE = 2.0  # seconds for the service of an `up` that was killed to let go of the port
-COLORS = {"up": 1, "api": 36, "relay": 35, "worker": 32}
+COLORS = {"up": 1, "api": 36, "relay": 35, "worker": 32, "webhooks": 33}
 ACCESS_LOG = "%(m)s %(U)s %(s)s"
 
 HINT = """
@@ -71,11 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until a signal comes. The exit code: 0, or 1 with one line on standard error when it cannot start."""
     data = Path(args.data).absolute()
+    queue = settings.read().webhook_queue
     try:
         with own(data), listen(args.port) as listener, EmbeddedServer(data) as server:
             database = set_up(data, demo=args.demo)
             tick = Tick(server, args.port, lambda: welcome(args.port, data, database, args.demo))
-            Supervisor(parts(listener), environment(server.url, database), say, tick).run()
+            Supervisor(parts(listener, queue), environment(server.url, database), say, tick).run()
     except (StartError, EmbeddedServerError, Unavailable, OSError) as error:
         print(f"redisq-api up: {error}", file=sys.stderr)
         return 1
@@ -85,16 +88,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def parts(listener: socket.socket) -> list[Part]:
-    """What runs beside the server. The service inherits its socket: whoever calls while it restarts waits."""
-    gunicorn = [sys.executable, "-P", "-m", "gunicorn", "redisq_api:create_app()", "--no-control-socket"]
-    gunicorn += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--bind", f"fd://{listener.fileno()}"]
+def parts(listener: socket.socket, queue: str) -> list[Part]:
+    """What runs beside the server; `queue`: that of webhooks, which nobody else's job shall wait for.
+
+    The service inherits its socket: whoever calls while it restarts waits.
+    """
+    gunicorn = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:redisq_api.server"]
+    gunicorn += ["--workers", "2", "--bind", f"fd://{listener.fileno()}"]
     gunicorn += ["--graceful-timeout", "5"]  # who waits for a result does not hold up a Ctrl-C for long
     gunicorn += ["--log-level", "warning", "--access-logfile", "-", "--access-logformat", ACCESS_LOG]
     return [
         Part("api", gunicorn, fds=[listener.fileno()]),
         Part("relay", [*program("redisq_api.cli"), "relay"]),
         Part("worker", [*program("redisq.cli"), "--queues", QUEUES, "--log-level", "debug"]),
+        Part("webhooks", [*program("redisq.cli"), "--app", WEBHOOKS, "--queues", queue, "--threads", "8"]),
     ]
 
 
@@ -105,7 +112,8 @@ def program(module: str) -> list[str]:
 
 def environment(url: str, database: str) -> dict[str, str]:
     """For the parts. Server and database are always ours: demo users must never reach the ones that a shell names."""
-    environ = {"REDISQ_CORS_ORIGINS": LOOPBACK} | os.environ
+    # Whoever may post tasks here is on this machine, and tries webhooks with a program that is, too.
+    environ = {"REDISQ_CORS_ORIGINS": LOOPBACK, "REDISQ_API_WEBHOOK_ALLOW": LOOPBACK_NETWORKS} | os.environ
     return environ | {"REDISQ_URL": url, "REDISQ_DATABASE": database, "PYTHONUNBUFFERED": "1"}
 
 
@@ -184,7 +192,7 @@ def port_number(text: str) -> int:
 
 def say(name: str, line: str) -> None:
     """One line of a part, with its name before it."""
-    label = f"{name:>6} |"
+    label = f"{name:>8} |"
     if sys.stdout.isatty():
         label = f"\033[{COLORS[name]}m{label}\033[0m"
     try:

@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from . import clock, grants, passwords
 from .database import Conflict, Database, Row, Unavailable
 from .grants import BadUser, Quota
 
-SCOPES = ("read", "write", "admin")
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 #: Each may do what those before it may: see to his own tasks; look at everything; act on jobs and queues; manage users.
 ROLES = ("user", "viewer", "operator", "admin")
 DEFAULT_SCOPES = ("read", "write")
@@ -51,6 +53,7 @@ class User:
     rule: str | None = None
     quota: Quota = field(default_factory=Quota)
     scopes: frozenset[str] = field(default=frozenset(SCOPES), compare=False)
+    by_token: bool = field(default=False, compare=False)
 
     @property
     def admin(self) -> bool:
@@ -122,18 +125,18 @@ def everyone(database: Database) -> list[User]:
 
 def find_by_token(database: Database, token: str) -> User | None:
     """The user to whom that bearer token was given, if it holds: not expired, and he not disabled. Notes its use."""
-    digest = _digest(token)
-    row = database.one(_BY_TOKEN, digest)
+    known = digest(token)
+    row = database.one(_BY_TOKEN, known)
     if row is None:
         return None
     scopes, expires_at, used_at = row[-3:]
     now = clock.now()
-    user = replace(of_row(row), scopes=frozenset(scopes.split(",")))
+    user = replace(of_row(row), scopes=frozenset(scopes.split(",")), by_token=True)
     if user.disabled or (expires_at is not None and expires_at <= now):
         return None
     if used_at is None or used_at <= now - _USE_KNOWN_TO:
         with suppress(Unavailable), database.note():
-            database.run("UPDATE token SET used_at = ? WHERE digest = ?", now, digest)
+            database.run("UPDATE token SET used_at = ? WHERE digest = ?", now, known)
     return user
 
 
@@ -163,7 +166,7 @@ def create_token(
     with database.write():
         database.run(
             "INSERT INTO token (digest, account_id, created_at, name, scopes, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-            _digest(token), user.id, clock.now(), name, ",".join(scopes), expires_at,
+            digest(token), user.id, clock.now(), name, ",".join(scopes), expires_at,
         )  # fmt: skip
     return token
 
@@ -175,5 +178,6 @@ def of_row(row: Row) -> User:
     return User(ident, name, password, role, disabled_at is not None, plan, rule, quota)
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """What the database knows of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,6 +1,5 @@
 """A task as its owner sees it: the row of the database, and while it has not ended the live job, as one JSON object."""
 
-from dataclasses import dataclass, replace
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -71,8 +70,7 @@ class ResultObject(msgspec.Struct):
     error: _Error | UnsetType = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A task as far as is known now, and its job if the queue has it."""
 
     task: Task
@@ -99,7 +97,7 @@ def see(task: Task, job: redisq.Job | None) -> Seen:
     if job is None or task.has_ended:
         return Seen(task)
     return Seen(
-        replace(task, **outcome(job)),
+        msgspec.structs.replace(task, **outcome(job)),
         job,
     )
 

@@ -32,6 +32,21 @@ WORKLOADS = {
     "memory": ("bytes", "Memory of a waiting job", "Bytes in the server for each."),
     "footprint": ("rss_mb", "Memory of an idle worker", "Megabytes of all its processes."),
     "limits": ("per_s", "Limits of the machine", "What bare clients do: nothing on this machine can do better."),
+    "post": ("per_s", "POST of a task", "Requests a second over 8 connections; no worker runs."),
+    "post while workers run": ("per_s", "POST of a task while a worker runs", "Requests a second over 8 connections."),
+    "post 100": ("tasks_per_s", "POST of 100 tasks", "Tasks a second, 100 in each request over one connection."),
+    "status": ("per_s", "GET of a status", "Requests a second over 8 connections, for a task that has ended."),
+    "list": ("per_s", "GET of the newest 20 tasks", "Requests a second over 8 connections; there are 10,000 and more."),
+    "result": (
+        "p50_ms",
+        "From a POST to its result",
+        "Milliseconds at the median, one task after the other: asked for every 5 ms, or with ``?wait``.",
+    ),
+    "memory of the service": (
+        "pss_mb",
+        "Memory of the service",
+        "Megabytes of all processes after load, without Redis: what they share counts once.",
+    ),
 }
 
 
@@ -100,7 +115,11 @@ class Page:
 
     def write(self) -> list[str]:
         self._machines()
-        for name, heading in (("peers", "Beside other libraries"), ("peers-crash", "When a worker is killed")):
+        for name, heading in (
+            ("peers", "Beside other libraries"),
+            ("peers-crash", "When a worker is killed"),
+            ("web", "The REST service beside others"),
+        ):
             if name in self.results:
                 self._peers(name, heading)
         beside = [each for each in BESIDE if each.name in self.results]
@@ -155,7 +174,7 @@ class Page:
             figure, head, what = WORKLOADS[workload]
             self._head(head, "~")
             self._say(what)
-            self._bars(f"{name}-{workload}", f"{head}, {title(figure)}", ways, figure)
+            self._bars(f"{name}-{workload}".replace(" ", "-"), f"{head}, {title(figure)}", ways, figure)
             self.text += compared(ways, figure)
         self._notes([way for ways in result.parts.values() for way in ways])
 

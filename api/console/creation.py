@@ -8,8 +8,8 @@ import msgspec
 from .. import forms, users
 from ..bodies import Body
 from ..database import Database
-from ..embedding import BeforePost, outer
 from ..offer import Offer, TaskType
+from ..orders import Orders
 from ..posting import Posting
 from ..problems import Problem, bad
 from . import schema
@@ -23,12 +23,12 @@ _MODES = ("one", "many", "json")
 class Creation:
     """/tasks/new"""
 
-    def __init__(self, site: Site, database: Database, posting: Posting, offer: Offer, before_post: BeforePost) -> None:
+    def __init__(self, site: Site, database: Database, posting: Posting, offer: Offer, orders: Orders) -> None:
         self._site = site
         self._database = database
         self._posting = posting
         self._offer = offer
-        self._before_post = before_post
+        self._orders = orders
 
     @open_to("user")
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -55,8 +55,7 @@ class Creation:
                 delay = forms.DELAY.read(text(request, "delay"), True)
                 fields["delay"] = delay
             body, user = Body(b"", False, fields), user_of(request)
-            order = self._before_post(outer(request), user.name, forms.parse(body, self._offer))
-            answer = self._posting.create(user, order, request.root_path, None, body)
+            answer = self._posting.create(user, self._orders.of(request, user, body), request.root_path, None, body)
         except Problem as problem:
             self._show(request, response, name, mode, form, problem)
             response.status = problem.status

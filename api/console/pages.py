@@ -9,9 +9,9 @@ from ..auth import Gate
 from ..database import Database
 from ..desk import Desk
 from ..docs import Document
-from ..embedding import BeforePost
 from ..jobs import Jobs
 from ..offer import Offer
+from ..orders import Orders
 from ..posting import Posting
 from ..sessions import Sessions
 from .assets import Assets
@@ -42,7 +42,7 @@ def add(
     jobs: Jobs,
     posting: Posting,
     offer: Offer,
-    before_post: BeforePost,
+    orders: Orders,
     document: Document,
 ) -> None:
     """Adds all to an app."""
@@ -57,7 +57,7 @@ def add(
     app.add_route("/login", entry, suffix="login")
     app.add_route("/logout", entry, suffix="logout")
     app.add_route("/static/{name}", assets)
-    app.add_route("/tasks/new", Creation(site, database, posting, offer, before_post))
+    app.add_route("/tasks/new", Creation(site, database, posting, offer, orders))
     app.add_route("/tasks/{task_id}", tasks, suffix="one")
     app.add_route("/tasks/{task_id}/cancel", tasks, suffix="cancel")
     app.add_route("/tasks/{task_id}/retry", tasks, suffix="retry")

@@ -18,14 +18,14 @@ print(json.dumps({each.name.lower(): each.version for each in importlib.metadata
 """
 
 
-def install(home: Path, peer: str) -> None:
-    """Make it, or bring it up to date with its file."""
+def install(home: Path, peer: str, pins: Path = HERE / "requirements", extras: str = "") -> None:
+    """Make it, or bring it up to date with its file. `extras`: of redisq, such as `[api]`."""
     folder = home / peer
     if not (folder / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    what = ["-r", HERE / "requirements" / f"{peer}.txt"]
+    what = ["-r", pins / f"{peer}.txt"]
     if peer == "redisq":
-        what += ["--editable", CHECKOUT]
+        what += ["--editable", f"{CHECKOUT}{extras}"]
     pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *what], check=True)
 
@@ -46,8 +46,14 @@ def environment(home: Path, peer: str) -> dict[str, str]:
 
 def versions(home: Path, peer: str) -> str:
     """The peer's, and in brackets its client's."""
-    command = [program(home, peer, "python"), "-c", _VERSIONS]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found = distributions(home, peer)
     own = {"redisq": "redisq-jobs", "limits": "redis"}.get(peer, peer)
     others = [name for name in ("taskiq-redis", "redis", "coredis", "hiredis") if name in found and name != own]
     return f"{found[own]} ({', '.join(f'{name} {found[name]}' for name in others)})"
+
+
+def distributions(home: Path, peer: str) -> dict[str, str]:
+    """The version of everything that is installed for it, by name."""
+    command = [program(home, peer, "python"), "-c", _VERSIONS]
+    found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return found

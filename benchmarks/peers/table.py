@@ -29,7 +29,7 @@ def _table(workload: str, rows: list[dict[str, Any]]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row["figures"]))
     variants: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        variants.setdefault((row["peer"], row["variant"]), []).append(row)
+        variants.setdefault((row["peer"], row["variant"] or row["settings"]), []).append(row)
     lines = []
     for (peer, variant), own in variants.items():
         values = [[row["figures"][name] for row in own if name in row["figures"]] for name in names]

@@ -153,6 +153,16 @@ def test_the_address_is_the_one_that_our_own_proxy_saw(database: Database, monke
 
 
 @pytest.mark.usefixtures("still")
+def test_nobody_chooses_his_own_address(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "matches", lambda stored, password: False)
+    gate, claims = Gate(database), [f"1.1.1.{n}, 2001:db8:{n:x}::1" for n in range(101)]
+    told = [
+        refused(gate, basic(f"name{n}", "x"), remote_addr="10.9.9.9", headers={"X-Forwarded-For": claim})
+        for n, claim in enumerate(claims)
+    ]
+    assert [one.status_code for one in told] == [401] * 100 + [429]
+
+
 def test_guesses_are_counted_by_all_processes_together(database_url: str, database: Database, ann: User) -> None:
     with ExitStack() as stack:
         gates = [Gate(stack.enter_context(closing(Database(database_url)))) for _ in range(4)]

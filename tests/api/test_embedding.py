@@ -72,6 +72,13 @@ def test_every_path_that_is_told_is_below_the_prefix(mounted: Client) -> None:
     page = mounted("GET", f"{TASK}/?limit=1")
     assert page.headers["Link"].startswith(f"<{TASK}?limit=1&cursor=")
     assert page.json[0]["links"]["self"].startswith(TASK)
+    hook = mounted("POST", "/queue/api/v1/webhook", json={"url": "https://hook.example/"})
+    assert hook.headers["Location"] == f"/queue/api/v1/webhook/{hook.json['id']}"
+    for _ in range(2):
+        sent = mounted("POST", f"{hook.headers['Location']}/test")
+        assert sent.headers["Location"] == f"/queue/api/v1/webhook-delivery/{sent.json['id']}"
+    page = mounted("GET", "/queue/api/v1/webhook-delivery?limit=1")
+    assert page.headers["Link"].startswith("</queue/api/v1/webhook-delivery?limit=1&cursor=")
     deleted = mounted("DELETE", posted.headers["Location"])
     assert deleted.json["links"]["self"] == posted.headers["Location"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from redisq_api import create_app, store, users
+from redisq_api import create_app, tokens, users
 from redisq_api.database import Database
 from redisq_api.routes import Router
 from redisq_api.settings import Settings
@@ -15,6 +15,10 @@ from tests.api.conftest import Client, find, queue_app
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WHO = ("owner", "other", "admin", "nobody")
+
+HOOK = {"url": "https://hook.example/"}
+#: What is sent to those that take something.
+BODIES: dict[str, Any] = {"/api/v1/task": {"input_param": "x"}, "/api/v1/webhook": HOOK}
 
 Row = tuple[int, int, int, int]
 
@@ -27,7 +31,7 @@ _LATER: Row = (202, 404, 404, 401)
 _LOGIN: Row = (303, 303, 303, 303)
 
 #: What owner, another user, an administrator and nobody get. What is not here is a 405, for nobody a 401 if it is under
-#: /api/; OPTIONS is a 200. The task of the paths is the owner's, has failed, and is posted anew for each call.
+#: /api/; OPTIONS is a 200. What the paths name is the owner's, and is made anew for each method; the task has failed.
 EXPECTED: dict[str, dict[str, Row]] = {
     "/api/v1/task": {"GET": _MINE, "HEAD": _MINE, "POST": (202, 202, 202, 401)},
     "/api/v1/task/{task_id}": {"GET": _OWN, "HEAD": _OWN, "DELETE": (409, 404, 404, 401)},
@@ -36,6 +40,17 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/api/v1/task/{task_id}/retry": {"POST": _LATER},
     "/api/v1/task/{task_id}/record": {"DELETE": (204, 404, 404, 401)},
     "/api/v1/task-type": {"GET": _MINE, "HEAD": _MINE},
+    "/api/v1/token": {"GET": _MINE, "HEAD": _MINE, "POST": (403, 403, 403, 401)},
+    "/api/v1/token/{token_id}": {"DELETE": (204, 404, 404, 401)},
+    "/api/v1/webhook": {"GET": _MINE, "HEAD": _MINE, "POST": (201, 201, 201, 401)},
+    "/api/v1/webhook/{webhook_id}": {"GET": _OWN, "HEAD": _OWN, "DELETE": (204, 404, 404, 401)},
+    "/api/v1/webhook/{webhook_id}/secret": {"POST": _OWN},
+    "/api/v1/webhook/{webhook_id}/enable": {"POST": _OWN},
+    "/api/v1/webhook/{webhook_id}/test": {"POST": _LATER},
+    "/api/v1/webhook-secret": {"POST": _MINE},
+    "/api/v1/webhook-delivery": {"GET": _MINE, "HEAD": _MINE},
+    "/api/v1/webhook-delivery/{delivery_id}": {"GET": _OWN, "HEAD": _OWN},
+    "/api/v1/webhook-delivery/{delivery_id}/resend": {"POST": _LATER},
     "/healthz": _PAGE,
     "/readyz": _PAGE,
     "/metrics": {"GET": (403, 403, 403, 403), "HEAD": (403, 403, 403, 403)},
@@ -64,11 +79,6 @@ def expected(path: str, method: str) -> Row:
     return (405, 405, 405, 401 if path.startswith("/api/") else 405)
 
 
-def filled(path: str, task_id: str) -> str:
-    """The path with something in the place of its parameters."""
-    return path.replace("{task_id}", task_id).replace("{name}", "console.css").replace("{token_id}", "0" * 12)
-
-
 @pytest.fixture
 def router(monkeypatch: pytest.MonkeyPatch) -> Router:
     """The router of the service that is made next."""
@@ -84,16 +94,28 @@ def clients(router: Router, database: Database, dead_url: str, monkeypatch: pyte
     assert users.add(database, "root", "the root's secret", ["default"], admin=True)
     app = create_app(Settings(), database=database, queue_app=queue_app(dead_url))
     names = ("ann", "bob", "root")
-    tokens = [users.create_token(database, find(database, name)) for name in names]
-    return {who: Client(app, token) for who, token in zip(WHO, [*tokens, None], strict=True)}
+    known = [users.create_token(database, find(database, name)) for name in names]
+    return {who: Client(app, token) for who, token in zip(WHO, [*known, None], strict=True)}
 
 
-def failed_task(owner: Client, database: Database) -> Any:
-    """A task of the owner that has failed."""
-    task = owner.form("input_param=x").json
+def things(owner: Client, database: Database) -> dict[str, str]:
+    """What the paths name: a task of the owner that has failed, an endpoint of his, a delivery to it, and a token."""
+    task_id = owner.form("input_param=x").json["id"]
     with database.write():
-        database.run("UPDATE task SET state = 'failed', error = 'no', finished_at = 1 WHERE id = ?", task["id"])
-    return task
+        database.run("UPDATE task SET state = 'failed', error = 'no', finished_at = 1 WHERE id = ?", task_id)
+        database.run("DELETE FROM webhook")  # of which one may have some only
+    webhook_id = owner("POST", "/api/v1/webhook", json=HOOK).json["id"]
+    delivery_id = owner("POST", f"/api/v1/webhook/{webhook_id}/test").json["id"]
+    token_id = tokens.id_of(users.create_token(database, find(database, "ann")))
+    ids = {"task_id": task_id, "webhook_id": webhook_id, "delivery_id": delivery_id, "token_id": token_id}
+    return ids | {"name": "console.css"}
+
+
+def content(database: Database) -> list[Any]:
+    """All that is Ann's and can be changed."""
+    tables = ("task", "token", "webhook", "webhook_secret", "webhook_delivery")
+    ann = find(database, "ann").id
+    return [sorted(database.all(f"SELECT * FROM {table} WHERE account_id = ?", ann), key=str) for table in tables]
 
 
 def test_every_path_with_every_method_by_everybody(
@@ -103,22 +125,23 @@ def test_every_path_with_every_method_by_everybody(
     wrong = []
     for path in EXPECTED:
         for method in METHODS:
-            for who, status in zip(WHO, expected(path, method), strict=True):
-                task = failed_task(clients["owner"], database)
-                before = store.get(database, find(database, "ann").id, task["id"])
-                body = {"json": {"input_param": "x"}} if (method, path) == ("POST", "/api/v1/task") else {}
-                answer = clients[who](method, filled(path, task["id"]), **body)
+            names = things(clients["owner"], database)
+            before = content(database)
+            # The owner comes last: he alone may change what is there.
+            for who, status in reversed(list(zip(WHO, expected(path, method), strict=True))):
+                body = {"json": BODIES[path]} if method == "POST" and path in BODIES else {}
+                answer = clients[who](method, path.format(**names), **body)
                 if answer.status_code != status:
                     wrong.append((method, path, who, answer.status_code, status))
                 if who != "owner":
-                    assert store.get(database, find(database, "ann").id, task["id"]) == before, (method, path, who)
-                    assert task["id"] not in answer.text, (method, path, who)
+                    assert content(database) == before, (method, path, who)
+                    assert not any(names[key] in answer.text for key in names if key != "name"), (method, path, who)
     assert wrong == []
 
 
 def test_what_head_and_options_say(router: Router, clients: dict[str, Client], database: Database) -> None:
     for route in router.routes:
-        path = filled(route.path, failed_task(clients["owner"], database)["id"])
+        path = route.path.format(**things(clients["owner"], database))
         has = [method for method in METHODS if method in EXPECTED[route.path] or method == "OPTIONS"]
         options = clients["nobody"]("OPTIONS", path)
         assert sorted(options.headers["Allow"].split(", ")) == sorted(has), path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from ipaddress import ip_network
 
 import pytest
 from redisq_api import settings
@@ -35,6 +36,10 @@ def test_everything_is_read() -> None:
             "REDISQ_API_METRICS_TOKEN": "t",
             "REDISQ_API_METRICS_FILE": "/run/m",
             "REDISQ_API_TASKS": "resize, shop.ship,",
+            "REDISQ_API_WEBHOOK_QUEUE": "hooks",
+            "REDISQ_API_WEBHOOK_ALLOW": "10.1.0.0/16, ::1",
+            "REDISQ_API_WEBHOOK_TIMEOUT": "5",
+            "REDISQ_API_WEBHOOK_RETRIES": "1, 60,",
         }
     )
     origins = ("https://a.example", "http://localhost:*", "http://[::1]:8080")
@@ -57,6 +62,10 @@ def test_everything_is_read() -> None:
         requests=(600, 60),
         keep_days=4,
         tasks=("resize", "shop.ship"),
+        webhook_queue="hooks",
+        webhook_allow=(ip_network("10.1.0.0/16"), ip_network("::1")),
+        webhook_timeout=5,
+        webhook_retries=(1, 60),
     )
 
 
@@ -87,6 +96,19 @@ def test_tasks_are_not_kept_for_longer_than_a_date_can_say() -> None:
 def test_a_bad_number_is_named(value: str) -> None:
     with pytest.raises(Misconfigured, match="REDISQ_API_MAX_BODY must be a whole number of at least 1") as told:
         settings.read({"REDISQ_API_MAX_BODY": value})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUEUE", "a b"), ("QUEUE", "x" * 65), ("ALLOW", "10.0.0.1/8"), ("ALLOW", "localhost"), ("TIMEOUT", "0"),
+        ("TIMEOUT", "1000"), ("RETRIES", "5,x"), ("RETRIES", "-1"), ("RETRIES", "99999999"),
+    ],
+)  # fmt: skip
+def test_a_bad_setting_of_webhooks_is_named(name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=f"REDISQ_API_WEBHOOK_{name}") as told:
+        settings.read({f"REDISQ_API_WEBHOOK_{name}": value})
     assert "\n" not in str(told.value)
 
 

@@ -21,6 +21,7 @@ import pytest
 from redisq_api.up import listen
 
 from redisq.embedded import EmbeddedServer
+from tests.api.webhooks.receivers import receiver
 from tests.servers import free_port
 from tests.waiting import alive, wait_until
 
@@ -31,7 +32,8 @@ PS = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
 PARTS = {
     "api": ("gunicorn",),
     "relay": ("redisq_api.cli",),
-    "worker": ("redisq.cli", "redisq-worker:"),
+    "worker": (" --queues high,default,low", "redisq-worker: supervisor high,default,low"),
+    "webhooks": (" --queues webhooks", "redisq-worker: supervisor webhooks"),
     "keeper": ("keeper.py",),
 }
 
@@ -177,7 +179,7 @@ def test_a_page_from_another_port_of_this_machine_may_call(shared: Up) -> None:
         assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
 
 
-@pytest.mark.parametrize("name", ["api", "relay", "worker", "server", "keeper"])
+@pytest.mark.parametrize("name", ["api", "relay", "worker", "webhooks", "server", "keeper"])
 def test_a_part_that_is_killed_is_healed(shared: Up, name: str) -> None:
     first = wait_until(lambda: shared.part(name), SLOW)
     os.kill(first, signal.SIGKILL)
@@ -191,6 +193,13 @@ def test_a_part_that_is_killed_is_healed(shared: Up, name: str) -> None:
 
     task = wait_until(posted, SLOW)
     assert shared.result(task)["characters"] == len(name)
+
+
+def test_a_callback_comes_to_a_program_of_this_machine(shared: Up) -> None:
+    with receiver() as there:
+        task = shared.call("POST", "/api/v1/task/", f"input_param=qwerty&callback_url={there.url}")
+        (request,) = there.wait()
+        assert json.loads(request.body)["data"]["id"] == task["id"]
 
 
 def test_a_second_one_in_the_same_place_says_so(shared: Up, start: Start) -> None:
