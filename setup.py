@@ -35,6 +35,8 @@ TEST = [
     "pytest-xdist>=3.7",
     "hypothesis>=6.100",
     "schemathesis>=4.32",
+    "playwright>=1.50",
+    "axe-playwright-python>=0.1.4",
     "standardwebhooks>=1.0",
     "trustme>=1.1",
     "setuptools>=70.1",
@@ -60,10 +62,16 @@ setup(
         "redisq.testing",
         "redisq.worker",
         "redisq_api",
+        "redisq_api.console",
         "redisq_api.webhooks",
         "pytest_redisq",
     ],
-    package_data={"redisq": ["py.typed"], "redisq.lua": ["*.lua"], "redisq_api": ["py.typed", "templates/*"]},
+    package_data={
+        "redisq": ["py.typed"],
+        "redisq.lua": ["*.lua"],
+        "redisq_api": ["py.typed"],
+        "redisq_api.console": ["templates/*", "static/*"],
+    },
     # hiredis, redis-py's parser in C, halves the client's cost of a job.
     install_requires=["redis[hiredis]>=5.0,<9", "msgspec>=0.18"],
     extras_require={

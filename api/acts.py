@@ -6,7 +6,7 @@ All of it holds from the user's next request on. What cannot be raises BadUser, 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from . import audit, clock, grants, passwords, tokens, users
+from . import audit, clock, grants, passwords, sessions, tokens, users
 from .database import Conflict, Database
 from .grants import BadUser, Plan, Quota
 from .users import User
@@ -35,17 +35,26 @@ class Acts:
         return user
 
     def disable(self, name: str) -> User:
-        """Lets nobody in under that name: neither with the password nor with a token."""
-        return self._set(name, "user.disable", "disabled_at", clock.now())
+        """Lets nobody in under that name, with the password or a token; ends his sessions."""
+        with self.database.write():
+            sessions.end_all(self.database, self.user(name).id)
+            return self._set(name, "user.disable", "disabled_at", clock.now())
 
     def enable(self, name: str) -> User:
         """Undoes `disable`; the tokens hold again."""
         return self._set(name, "user.enable", "disabled_at", None)
 
     def set_password(self, name: str, password: str) -> User:
-        """Another password; the old one is forgotten at once."""
+        """Another password; the old one is forgotten at once, and whoever is logged in has to log in again."""
         users.check_password(password)
-        return self._set(name, "user.password", "password", passwords.hashed(password))
+        stored = passwords.hashed(password)
+        with self.database.write():
+            sessions.end_all(self.database, self.user(name).id)
+            return self._set(name, "user.password", "password", stored)
+
+    def set_role(self, name: str, role: str) -> User:
+        """One of users.ROLES."""
+        return self._set(name, "user.role", "role", role, role=role)
 
     def set_rule(self, name: str, rule: str | None) -> User:
         """One of grants.RULES, or None for the plan's."""

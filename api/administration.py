@@ -13,13 +13,13 @@ from .database import Database
 from .grants import RULES, BadUser
 from .settings import Settings
 from .terminal import tell, words
-from .users import User
+from .users import ROLES, User
 from .webhooks import commands as webhook_commands
 
 if TYPE_CHECKING:  # what add_subparsers() answers, which has no public name
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_COLUMNS = ("name", "admin", "disabled", "plan", "workers", "rule", "quota")
+_COLUMNS = ("name", "role", "disabled", "plan", "workers", "rule", "quota")
 _ALL = "\n".join(f"{name}: {{{name}}}" for name in _COLUMNS)
 _HAS = "{name} has workers on {workers}"
 
@@ -70,6 +70,8 @@ def add_commands(commands: "Commands") -> None:
     _on_user(group, "revoke", "take workers", _revoke).add_argument("queues", metavar="QUEUE,…")
     rule = _on_user(group, "rule", "say which worker gets a task that names no queue", _set_rule)
     rule.add_argument("rule", choices=(*RULES, "default"), help="default: what his plan says, or random")
+    role = _on_user(group, "role", "say what he may do in the console beside his own tasks", _set_role)
+    role.add_argument("role", choices=ROLES, help="user: nothing; viewer: look; operator: act; admin: also on users")
     _quota_options(_on_user(group, "quota", "limit a user", _set_quota))
     plan = _on_user(group, "plan", "put a user on a plan", _set_plan)
     plan.add_argument("plan", metavar="PLAN", help="none: on no plan")
@@ -179,6 +181,10 @@ def _revoke(given: argparse.Namespace, acts: Acts) -> int:
 def _set_rule(given: argparse.Namespace, acts: Acts) -> int:
     rule = None if given.rule == "default" else given.rule
     return _tell(given, acts, acts.set_rule(given.name, rule), "the rule of {name} is {rule}")
+
+
+def _set_role(given: argparse.Namespace, acts: Acts) -> int:
+    return _tell(given, acts, acts.set_role(given.name, given.role), "the role of {name} is {role}")
 
 
 def _set_quota(given: argparse.Namespace, acts: Acts) -> int:

@@ -14,13 +14,15 @@ import redisq
 
 from . import meter, migrations, offer, outbox, problems, routing, settings
 from .auth import Gate
+from .console import pages
+from .console.cookies import Cookies
+from .console.guard import Guard
 from .database import Database, Unavailable
 from .desk import Desk
 from .docs import Document
 from .embedding import Authenticate, BeforePost, as_asked
 from .grants import Quota
 from .handover import Handover
-from .home import Pages, Style
 from .jobs import Jobs
 from .meter import Meter
 from .metrics import Metrics, Timing
@@ -31,6 +33,7 @@ from .posting import Posting
 from .quotas import Quotas
 from .resources import Health, Tasks, TaskTypes
 from .routes import Router
+from .sessions import Sessions
 from .settings import Misconfigured, Settings
 from .webhooks.addresses import Reach
 from .webhooks.resources import CallbackSecret, Deliveries, Webhooks
@@ -87,24 +90,26 @@ def _create(
     handover = Handover(queue_app, migrations.feed_of(database))
     bound = outbox.Bound(config.backlog, config.backlog_bytes)
     jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
-    gate = Gate(database, config.proxies, authenticate)
+    router = Router()
+    sessions, cookies = Sessions(database, config.session_idle, config.session_age), Cookies(config.proxies)
+    guard = Guard(sessions, cookies, router, config.max_body)
+    gate = Gate(database, config.proxies, authenticate, guard.user)
     quotas = Quotas(database, Quota(config.unfinished, *config.requests))
     posting = Posting(database, jobs, routing.Router(database, jobs, config.longest), quotas)
-    router = Router()
     app: WSGIApp = falcon.App(router=router)
     counts = _meter(config)
-    app.add_middleware([Timing(counts), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas)])
+    app.add_middleware([Timing(counts), Methods(), Headers(), Origins(config.cors_origins), Login(gate, quotas), guard])
     app.req_options.strip_url_path_trailing_slash = True
-    app.set_error_serializer(problems.serialize)
     app.add_error_handler(Unavailable, _database_is_away)
     app.add_error_handler(Exception, _unexpected)
     reach = Reach(config.webhook_allow)
     desk = Desk(database, jobs, quotas, config.waiters)
-    tasks = Tasks(desk, posting, Orders(offered, reach, config.max_body, before_post))
+    orders = Orders(offered, reach, config.max_body, before_post)
+    tasks = Tasks(desk, posting, orders)
     webhooks, deliveries = Webhooks(database, reach, config.max_body), Deliveries(database)
     own_tokens = Tokens(database, config.max_body)
     document = Document(router.routes, offered)
-    health, pages = Health(database, jobs), Pages(gate, database, offered, document)
+    health = Health(database, jobs)
     app.add_route("/api/v1/task", tasks)
     app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
     app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
@@ -126,12 +131,11 @@ def _create(
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
-    app.add_route("/", pages)
-    app.add_route("/login", pages, suffix="login")
-    app.add_route("/logout", pages, suffix="logout")
-    app.add_route("/style.css", Style())
     app.add_route("/openapi.json", document)
-    app.add_route("/docs", pages, suffix="docs")
+    pages.add(
+        app, database=database, sessions=sessions, cookies=cookies, gate=gate, desk=desk, jobs=jobs,
+        posting=posting, offer=offered, orders=orders, document=document,
+    )  # fmt: skip
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app

@@ -1,4 +1,4 @@
-"""Who is asking: HTTP Basic or a bearer token, for every path under `/api/`.
+"""Who is asking: HTTP Basic, a bearer token or the console's cookie, for every path under `/api/`.
 
 Checking a password costs some 30 ms on purpose, so a password that was right is remembered for a few minutes (as a
 keyed hash, in this process only), and wrong ones are counted per account and per address, by all processes together.
@@ -64,13 +64,20 @@ class Memory:
 
 
 class Gate:
-    """Finds the user behind a request's Authorization header."""
+    """Finds the user behind a request's Authorization header, or else its cookie."""
 
-    def __init__(self, database: Database, proxies: int = 0, authenticate: Authenticate | None = None) -> None:
-        """`authenticate` takes the place of all that is checked here."""
+    def __init__(
+        self,
+        database: Database,
+        proxies: int = 0,
+        authenticate: Authenticate | None = None,
+        by_cookie: Callable[[falcon.Request], User | None] = lambda request: None,
+    ) -> None:
+        """`authenticate` takes the place of all that is checked here; `by_cookie` tells who is logged in on a page."""
         self._database = database
         self._authenticate = authenticate
         self._proxies = proxies
+        self._by_cookie = by_cookie
         self._memory = Memory()
 
     def user(self, request: falcon.Request) -> User:
@@ -86,10 +93,10 @@ class Gate:
             return self._known(self._authenticate(outer(request)))
         header = request.get_header("Authorization")
         if header is None:
-            return None
+            return self._by_cookie(request)
         scheme, _, value = header.partition(" ")
         if scheme.lower() == "basic":
-            return self._basic(request, value.strip())
+            return self.check(request, *_decode_basic(value.strip()))
         if scheme.lower() == "bearer":
             user = users.find_by_token(self._database, value.strip())
             if user is not None:
@@ -105,8 +112,10 @@ class Gate:
             raise unauthorized("You are no user of this service.")
         return user
 
-    def _basic(self, request: falcon.Request, value: str) -> User:
-        name, password = _decode_basic(value)
+    def check(self, request: falcon.Request, name: str, password: str) -> User:
+        """The user who has that password; raises 401 or 429."""
+        if self._authenticate is not None:
+            raise Problem(403, "login_elsewhere", "Who you are is for the app around this service to say.")
         user = users.find(self._database, name)
         if user is not None and not user.disabled and self._memory.knows(user, password):
             return user

@@ -89,6 +89,12 @@ class Jobs:
             return None
         return {task.id: job for task, job in zip(open_tasks, found, strict=True) if job is not None}
 
+    def look(self, task: Task) -> tuple[redisq.Job | None, list[redisq.LogEntry]]:
+        """The job of a task, ended or not, with its log, as far as Redis still has them and can be asked."""
+        found = self._breaker.call(lambda: self._app.find_jobs([job_id(task)]))
+        job = found[0] if found else None
+        return job, (self._breaker.call(job.logs) if job is not None else None) or []
+
     def cancel(self, job: redisq.Job) -> redisq.Job | None:
         """Cancels a job and answers it as it then is; None when Redis cannot be reached, or has just lost it."""
         try:

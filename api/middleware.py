@@ -109,7 +109,8 @@ class Headers:
     ) -> None:
         """Sets those that the resource has not set otherwise."""
         response.set_header("X-Content-Type-Options", "nosniff")
-        response.set_header("Referrer-Policy", "no-referrer")
+        if response.get_header("Referrer-Policy") is None:
+            response.set_header("Referrer-Policy", "no-referrer")
         if response.get_header("Content-Security-Policy") is None:
             response.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         if response.get_header("Cache-Control") is None:

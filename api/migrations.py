@@ -8,7 +8,8 @@ says from when on the relay looks after an accepted row; while `task.on_its_way`
 until then: the one that took the POST, or a relay. `task.size` is the bytes of `input_param`.
 
 `rule`, `unfinished`, `requests` and `seconds` of an account are null where the plan's hold, and those of a plan where
-the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token is known by its SHA-256.
+the service's do; a quota of 0 is none. `meter` has the debts of limits.py. A token or the cookie
+of a session is known by its SHA-256.
 
 A `webhook_delivery` is `pending` (its next attempt is due at `due_at`), `sending` (a worker has attempt number
 `attempts` since `sent_at`), `delivered` or `failed`. `failures` counts since it was begun or resent. Where it goes to
@@ -126,7 +127,17 @@ _STEP_6 = (
         at BIGINT NOT NULL, duration BIGINT NOT NULL, status INTEGER, error TEXT, response TEXT,
         PRIMARY KEY (delivery_id, number))""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6)
+# Who may look at and do what in the console, and who is logged in there.
+_STEP_7 = (
+    """ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'user'""",
+    """UPDATE account SET role = 'admin' WHERE admin = 1""",
+    """ALTER TABLE account DROP COLUMN admin""",
+    """CREATE TABLE session (
+        digest TEXT PRIMARY KEY, account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+        created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, flash TEXT)""",
+    """CREATE INDEX session_of_account ON session (account_id)""",
+)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6, _STEP_7)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

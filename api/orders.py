@@ -24,5 +24,9 @@ class Orders:
     def read(self, request: falcon.Request, user: User) -> tuple[Order, Body]:
         """The order, and the body that it was in; raises the Problem for whatever is wrong with it."""
         body = bodies.read(request, self._max_body)
+        return self.of(request, user, body), body
+
+    def of(self, request: falcon.Request, user: User, body: Body) -> Order:
+        """The order in a body that was read, or made, already."""
         order = forms.parse(body, self._offer, self._reach)
-        return self._before_post(outer(request), user.name, order), body
+        return self._before_post(outer(request), user.name, order)

@@ -32,8 +32,15 @@ class Router(CompiledRouter):
     def __init__(self) -> None:
         super().__init__()
         self.routes: list[Route] = []
+        self._responders: dict[tuple[str | None, str], Responder] = {}
+
+    def responder(self, path: str | None, method: str) -> Responder | None:
+        """What answers a method of a path template; None if the path has no such method of its own."""
+        return self._responders.get((path, method))
 
     def add_route(self, uri_template: str, resource: object, **kwargs: Any) -> None:
         """Adds one."""
-        self.routes.append(Route(uri_template, dict(self.map_http_methods(resource, **kwargs))))
+        responders = dict(self.map_http_methods(resource, **kwargs))
+        self.routes.append(Route(uri_template, responders))
+        self._responders |= {(uri_template, method): responder for method, responder in responders.items()}
         super().add_route(uri_template, resource, **kwargs)

@@ -24,6 +24,9 @@
 | REDISQ_API_UNFINISHED | unfinished tasks of a user at a time, before a POST is a 429;    | 0                        |
 |                       | 0: any. Users and plans may have their own                       |                          |
 | REDISQ_API_REQUESTS   | requests of a user in so many seconds, such as `600/60`; 0: any  | 0                        |
+| REDISQ_API_SESSION_IDLE | minutes after which the console asks for the password again,    | 720                      |
+|                       | when nothing was done there                                      |                          |
+| REDISQ_API_SESSION_AGE | minutes after which it asks for it in any case                  | 10080                    |
 | REDISQ_API_KEEP_DAYS  | days for which tasks, and deliveries of webhooks, are kept once  | 30                       |
 |                       | they have ended; 0: for ever                                     |                          |
 | REDISQ_API_WEBHOOK_QUEUE | the queue of deliveries, which needs a worker of its own      | webhooks                 |
@@ -72,6 +75,8 @@ class Settings:
     longest: int = 0
     unfinished: int = 0
     requests: tuple[int, int] = (0, 0)
+    session_idle: int = 720
+    session_age: int = 10080
     keep_days: int = 30
     tasks: tuple[str, ...] = ()
     webhook_queue: str = "webhooks"
@@ -102,6 +107,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         longest=_number(env, "REDISQ_API_LONGEST", default.longest, least=0),
         unfinished=_number(env, "REDISQ_API_UNFINISHED", default.unfinished, least=0),
         requests=_requests(env.get("REDISQ_API_REQUESTS", "")),
+        session_idle=_number(env, "REDISQ_API_SESSION_IDLE", default.session_idle, least=1),
+        session_age=_number(env, "REDISQ_API_SESSION_AGE", default.session_age, least=1),
         keep_days=_number(env, "REDISQ_API_KEEP_DAYS", default.keep_days, least=0, most=36_500),
         webhook_queue=_queue(env.get("REDISQ_API_WEBHOOK_QUEUE") or default.webhook_queue),
         webhook_allow=_networks(env.get("REDISQ_API_WEBHOOK_ALLOW", "")),

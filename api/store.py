@@ -3,6 +3,7 @@
 `outbox.py` has the queries of the relay, which works for all owners.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -39,6 +40,8 @@ _GET = select("account_id = ? AND id = ?")
 _RANGE = "account_id = ? AND id >= ? AND id < ?"
 _NEWEST = " ORDER BY id DESC LIMIT ?"
 _CONDITIONS = ("queue = ?", "task = ?", "state IN (?, 'accepted', 'scheduled', 'queued')")
+_HAS_TEXT = "(id LIKE ? ESCAPE '!' OR lower(input_param) LIKE ? ESCAPE '!' OR lower(error) LIKE ? ESCAPE '!')"
+_WILD = re.compile("[!%_]")
 _PAGE = select(_RANGE + _NEWEST)
 # Where a page ends at the latest that finds hardly anything.
 _FLOOR = " ".join(("SELECT id FROM task WHERE", _RANGE, _NEWEST, "OFFSET ?"))
@@ -66,18 +69,21 @@ SCAN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which tasks to list, None for any: those in a state, of a queue, of a task; ids from one on, before another."""
+    """Which tasks to list, None for any: those in a state, of a queue, of a task; ids from one on, before another;
+    with a text in the id, the input or the error, whether in capitals or not.
+    """
 
     status: str | None = None
     queue: str | None = None
     task: str | None = None
     after: str | None = None
     before: str | None = None
+    text: str | None = None
 
     @property
     def is_selective(self) -> bool:
         """Whether it takes a look at each task to see if it fits."""
-        return any(value is not None for value in (self.status, self.queue, self.task))
+        return any(value is not None for value in (self.status, self.queue, self.task, self.text))
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -147,6 +153,10 @@ def _filtered(wanted: Filter) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(condition)
             values.append(value)
+    if wanted.text is not None:
+        conditions.append(_HAS_TEXT)
+        pattern = "%" + _WILD.sub(r"!\g<0>", wanted.text.lower()) + "%"
+        values += [pattern] * 3
     return select(" AND ".join(conditions) + _NEWEST), values
 
 

@@ -68,6 +68,7 @@ def user_object(database: Database, user: User) -> dict[str, Any]:
     """A user with what holds for him; null where the service's default does, 0 where nothing limits him."""
     return {
         "name": user.name,
+        "role": user.role,
         "admin": user.admin,
         "disabled": user.disabled,
         "plan": user.plan,

@@ -14,18 +14,21 @@ from .grants import BadUser, Quota
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+#: Each may do what those before it may: see to his own tasks; look at everything; act on jobs and queues; manage users.
+ROLES = ("user", "viewer", "operator", "admin")
 DEFAULT_SCOPES = ("read", "write")
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-_SELECT = (
-    "SELECT a.id, a.name, a.password, a.admin, a.disabled_at, a.plan, coalesce(a.rule, p.rule),"
+#: What of a user is asked for, of `account a LEFT JOIN plan p`.
+SELECT = (
+    "SELECT a.id, a.name, a.password, a.role, a.disabled_at, a.plan, coalesce(a.rule, p.rule),"
     " coalesce(a.unfinished, p.unfinished), coalesce(a.requests, p.requests), coalesce(a.seconds, p.seconds)"
 )
-_ALL = " ".join((_SELECT, "FROM account a LEFT JOIN plan p ON p.name = a.plan"))
+_ALL = " ".join((SELECT, "FROM account a LEFT JOIN plan p ON p.name = a.plan"))
 _BY_NAME = " ".join((_ALL, "WHERE a.name = ?"))
 _BY_TOKEN = " ".join(
     (
-        _SELECT,
+        SELECT,
         ", t.scopes, t.expires_at, t.used_at",
         "FROM token t JOIN account a ON a.id = t.account_id LEFT JOIN plan p ON p.name = a.plan WHERE t.digest = ?",
     )
@@ -44,13 +47,22 @@ class User:
     id: int
     name: str
     password: str
-    admin: bool
+    role: str
     disabled: bool = False
     plan: str | None = None
     rule: str | None = None
     quota: Quota = field(default_factory=Quota)
     scopes: frozenset[str] = field(default=frozenset(SCOPES), compare=False)
     by_token: bool = field(default=False, compare=False)
+
+    @property
+    def admin(self) -> bool:
+        """Whether he is an administrator."""
+        return self.role == "admin"
+
+    def is_at_least(self, role: str) -> bool:
+        """Whether his role includes that one."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
     def may(self, scope: str) -> bool:
         """Whether these credentials are good for it; `admin` only for an administrator."""
@@ -83,8 +95,8 @@ def add(
             if plan is not None:
                 grants.check_plan(database, plan)
             database.run(
-                "INSERT INTO account (name, password, admin, plan, created_at) VALUES (?, ?, ?, ?, ?)",
-                name, stored, int(admin), plan, clock.now(),
+                "INSERT INTO account (name, password, role, plan, created_at) VALUES (?, ?, ?, ?, ?)",
+                name, stored, "admin" if admin else "user", plan, clock.now(),
             )  # fmt: skip
             user = find(database, name)
             assert user is not None
@@ -103,12 +115,12 @@ def check_password(password: str) -> None:
 def find(database: Database, name: str) -> User | None:
     """The user of that name, disabled or not."""
     row = database.one(_BY_NAME, name)
-    return _user(row) if row else None
+    return of_row(row) if row else None
 
 
 def everyone(database: Database) -> list[User]:
     """All users, by name."""
-    return [_user(row) for row in database.all(" ".join((_ALL, "ORDER BY a.name")))]
+    return [of_row(row) for row in database.all(" ".join((_ALL, "ORDER BY a.name")))]
 
 
 def find_by_token(database: Database, token: str) -> User | None:
@@ -119,7 +131,7 @@ def find_by_token(database: Database, token: str) -> User | None:
         return None
     scopes, expires_at, used_at = row[-3:]
     now = clock.now()
-    user = replace(_user(row), scopes=frozenset(scopes.split(",")), by_token=True)
+    user = replace(of_row(row), scopes=frozenset(scopes.split(",")), by_token=True)
     if user.disabled or (expires_at is not None and expires_at <= now):
         return None
     if used_at is None or used_at <= now - _USE_KNOWN_TO:
@@ -159,10 +171,11 @@ def create_token(
     return token
 
 
-def _user(row: Row) -> User:
-    ident, name, password, admin, disabled_at, plan, rule, unfinished, requests, seconds = row[:10]
+def of_row(row: Row) -> User:
+    """The user that a query beginning with SELECT found."""
+    ident, name, password, role, disabled_at, plan, rule, unfinished, requests, seconds = row[:10]
     quota = Quota(unfinished, requests, seconds)
-    return User(ident, name, password, bool(admin), disabled_at is not None, plan, rule, quota)
+    return User(ident, name, password, role, disabled_at is not None, plan, rule, quota)
 
 
 def digest(token: str) -> str:

@@ -81,7 +81,9 @@ def test_the_wheel_holds_every_file_of_the_sources(content: set[str]) -> None:
     assert {path for path in content if ".dist-info/" not in path} == sources
 
 
-@pytest.mark.parametrize("pattern", ["redisq/lua/*.lua", "redisq_api/templates/*"])
+@pytest.mark.parametrize(
+    "pattern", ["redisq/lua/*.lua", "redisq_api/console/templates/*", "redisq_api/console/static/*"]
+)
 def test_the_wheel_holds_what_is_not_python(content: set[str], pattern: str) -> None:
     assert [path for path in content if Path(path).match(pattern)]
 

@@ -34,9 +34,10 @@ _numbers = count()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test of a database is one of both, in this folder."""
+    """Every test of a database is one of both, in this folder; but what is looked at in a browser, of one."""
     if "database_kind" in metafunc.fixturenames:
-        metafunc.parametrize("database_kind", DATABASES, scope="session")
+        kinds = DATABASES[:1] if "browser" in metafunc.fixturenames else DATABASES
+        metafunc.parametrize("database_kind", kinds, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -71,15 +71,15 @@ def test_a_user_from_the_beginning_to_the_end(run: Run, database: Database) -> N
     assert run("user enable eve").out == "eve is enabled\n"
     shown = run("user show eve")
     assert shown.out == (
-        "name: eve\nadmin: no\ndisabled: no\nplan: -\nworkers: high:6,low:2\nrule: random\nquota: any unfinished\n"
+        "name: eve\nrole: user\ndisabled: no\nplan: -\nworkers: high:6,low:2\nrule: random\nquota: any unfinished\n"
     )
 
 
 def test_the_same_as_json(run: Run) -> None:
     quota = {"unfinished": None, "requests": None, "seconds": None}
     eve = {
-        "name": "eve", "admin": True, "disabled": False, "plan": None, "workers": {"high": 1}, "rule": None,
-        "quota": quota,
+        "name": "eve", "role": "admin", "admin": True, "disabled": False, "plan": None, "workers": {"high": 1},
+        "rule": None, "quota": quota,
     }  # fmt: skip
     assert run("user add eve --password-stdin --workers high --admin --json", "x\n").json == eve
     assert run("user show eve --json").json == eve
@@ -167,8 +167,8 @@ def test_tables_are_for_people(run: Run, database: Database) -> None:
         database.run("INSERT INTO audit (at, actor, act, subject, detail) VALUES (1, 'x\x1b[31m\n', 'a', 's', '{}')")
     assert "x?[31m?" in run("audit").out
     lines = run("user list").out.splitlines()
-    assert lines[0].split() == ["name", "admin", "disabled", "plan", "workers", "rule", "quota"]
-    assert lines[1].split() == ["ann", "no", "no", "-", "default,high", "random", "-"]
+    assert lines[0].split() == ["name", "role", "disabled", "plan", "workers", "rule", "quota"]
+    assert lines[1].split() == ["ann", "user", "no", "-", "default,high", "random", "-"]
     assert run("plan list").out.split() == ["name", "workers", "rule", "quota"]
     assert run("token list").out.split()[:2] == ["id", "user"]
 

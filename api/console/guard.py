@@ -1,0 +1,130 @@
+"""Who may open which page, and which requests of a browser may change something.
+
+Every responder of a page says with `@open_to(role)` who may call it at least. One that says nothing is for nobody.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import falcon
+
+from .. import bodies
+from ..problems import Problem
+from ..routes import Router
+from ..sessions import Session, Sessions
+from ..users import User
+from .cookies import Cookies
+
+_F = TypeVar("_F", bound=Callable[..., None])
+_SAFE = ("GET", "HEAD", "OPTIONS")
+#: The least role of a page for those who are not logged in.
+VISITOR = "visitor"
+#: Sent with a request that only keeps a page up to date: nobody needs to be there.
+LIVE = "X-Live"
+_TOKEN = "csrf"  # noqa: S105
+_TOKEN_HEADER = "X-CSRF-Token"  # noqa: S105
+# These look after themselves: /api/ asks for credentials with every request, the others tell nothing of any user.
+_NO_PAGES = ("/api/", "/healthz", "/readyz", "/metrics", "/openapi.json")
+
+
+def open_to(role: str) -> Callable[[_F], _F]:
+    """Says who may call a responder: one of users.ROLES, or VISITOR."""
+
+    def mark(responder: _F) -> _F:
+        responder.least_role = role  # type: ignore[attr-defined]
+        return responder
+
+    return mark
+
+
+class Guard:
+    """Middleware: sets `context.session`, and `context.form` for what changes something."""
+
+    def __init__(self, sessions: Sessions, cookies: Cookies, router: Router, max_body: int) -> None:
+        """`max_body`: bytes."""
+        self._sessions = sessions
+        self._cookies = cookies
+        self._router = router
+        self._max_body = max_body
+
+    def process_resource(
+        self, request: falcon.Request, response: falcon.Response, resource: object, params: dict[str, Any]
+    ) -> None:
+        """Refuses whoever may not, before the responder is called."""
+        if request.path.startswith(_NO_PAGES):
+            return
+        request.context.started = time.thread_time()
+        responder = self._router.responder(request.uri_template, request.method)
+        if responder is None:  # OPTIONS, or what the path does not have
+            return
+        role = getattr(responder, "least_role", None)
+        session = request.context.session = self.session(request)
+        if session is None and request.get_header(LIVE) is not None:  # what it is to keep up to date was of a session
+            raise _log_in(request)
+        if role is None:
+            raise Problem(403, "forbidden", "This page is open to nobody.")
+        if role != VISITOR:
+            if session is None:
+                raise _log_in(request)
+            if not session.user.is_at_least(role):
+                raise Problem(403, "forbidden", f"This needs the role {role}; you are {session.user.role}.")
+        if request.method not in _SAFE:
+            body = bodies.read(request, self._max_body)
+            request.context.form = body.fields if body.is_form else {}
+            _check_origin(request)
+            if role != VISITOR and session is not None:
+                _check_token(session, request.get_header(_TOKEN_HEADER) or text(request, _TOKEN))
+
+    def user(self, request: falcon.Request) -> User | None:
+        """Who calls the API with the cookie of his session; raises 403 for what a foreign page may have sent."""
+        session = self.session(request)
+        if session is None:
+            return None
+        if request.method not in _SAFE:
+            _check_origin(request)
+            _check_token(session, request.get_header(_TOKEN_HEADER))
+        return session.user
+
+    def session(self, request: falcon.Request) -> Session | None:
+        """The session that the browser has."""
+        cookie = self._cookies.read(request)
+        return None if not cookie else self._sessions.find(cookie, is_use=request.get_header(LIVE) is None)
+
+
+def text(request: falcon.Request, name: str) -> str:
+    """A field of the form that was sent, once; empty if it was not."""
+    values = request.context.form.get(name, [])
+    return str(values[-1]) if values else ""
+
+
+def own_path(value: str | None) -> str:
+    """A path of this service that somebody named, as in `?next=`; / for anything that could lead elsewhere."""
+    if not value or not value.startswith("/") or value[1:2] in ("/", "\\") or not value.isprintable() or "\\" in value:
+        return "/"
+    return value
+
+
+def _log_in(request: falcon.Request) -> Exception:
+    if request.get_header(LIVE) is not None:
+        return Problem(401, "session_over", "Your session has ended. Log in again.", {"WWW-Authenticate": "Cookie"})
+    query = {"next": request.relative_uri}
+    if request.method not in _SAFE:  # back to the page with the form, and not to where it was sent
+        query = {"next": own_path(urlsplit(request.referer or "").path), "reason": "over"}
+    return falcon.HTTPSeeOther(f"{request.root_path}/login?{urlencode(query)}")
+
+
+def _check_origin(request: falcon.Request) -> None:
+    """Only our own pages: browsers say where a request comes from, in words that no page can choose."""
+    site = request.get_header("Sec-Fetch-Site")
+    if site is None:  # they do not say it over plain http, but to this machine itself
+        origin = urlsplit(request.get_header("Origin") or "")
+        site = "same-origin" if origin.netloc and origin.netloc == request.get_header("Host") else "unknown"
+    if site != "same-origin":
+        raise Problem(403, "cross_site", "This was not sent by a page of this service.")
+
+
+def _check_token(session: Session, sent: str | None) -> None:
+    if sent != session.csrf:
+        raise Problem(403, "csrf", "This form is of another session. Load its page again, and send it from there.")

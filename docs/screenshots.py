@@ -1,0 +1,217 @@
+"""Pictures of every page of the console: light, dark, and at the width of a phone.
+
+`python docs/screenshots.py FOLDER` starts a server, the service and a worker of its own, fills them, and takes them
+with the Chromium that is installed. With `--docs` it takes only those that the guide shows, into docs/_static/console/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+import msgspec
+
+import redisq
+from redisq.embedded import EmbeddedServer
+
+ROOT = Path(__file__).parents[1]
+STATIC = ROOT / "docs" / "_static" / "console"
+WIDTHS = {"light": 1280, "dark": 1280, "phone": 390}
+IN_DOCS = {"tasks-light", "tasks-dark", "task-failed-light", "new-light", "tasks-phone"}
+
+app = redisq.RedisQ()
+
+
+class Size(TypedDict):
+    width: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    height: NotRequired[int | None]
+
+
+class Picture(TypedDict):
+    """Where it is, and what to make of it."""
+
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    format: Literal["jpeg", "webp", "avif"]
+    size: Size
+    tags: list[str]
+    progressive: NotRequired[bool]
+
+
+@app.task(name="describe")
+def describe(input_param: Any) -> Any:
+    """Counts what is in a text."""
+    return {"characters": len(str(input_param)), "words": len(str(input_param).split())}
+
+
+@app.task(name="resize")
+def resize(input_param: Picture) -> Any:
+    """Makes a picture smaller."""
+    return {"url": input_param["url"].rpartition(".")[0] + "." + input_param["format"], "bytes": 48_213}
+
+
+@app.task(name="invoice", max_attempts=3)
+def invoice(input_param: int) -> Any:
+    """Prints an invoice and sends it."""
+    job = redisq.current_job()
+    job.log(f"order {input_param}: 3 lines, 129.00 EUR")
+    job.log("connecting to the printer")
+    raise ConnectionError(f"the printer in room {input_param % 7} does not answer: [Errno 111] Connection refused")
+
+
+@app.task(name="report")
+def report(input_param: str) -> Any:
+    """Takes its time."""
+    job = redisq.current_job()
+    for n in range(200):
+        job.set_progress(min(n + 84, 199), 200)
+        time.sleep(0.6)
+
+
+def fill(url: str, database_url: str) -> None:
+    """A service with tasks in every state."""
+    import falcon.testing
+    from redisq_api import create_app, migrations, users
+    from redisq_api.database import Database
+    from redisq_api.settings import Settings
+
+    with closing(Database(database_url)) as database:
+        migrations.apply(database)
+        users.add(database, "alice", "alice", ["default", "high"])
+        users.add(database, "new", "new", ["default"])
+        alice = users.find(database, "alice")
+        assert alice is not None
+        users.create_token(database, alice, "ci", ("write",), 2_000_000_000_000_000)
+        users.create_token(database, alice, "laptop")
+        token = users.create_token(database, alice)
+        service = create_app(Settings(database=database_url, redis_url=url), database=database, queue_app=app)
+        client = falcon.testing.TestClient(service, headers={"Authorization": f"Bearer {token}"})
+
+        def post(task: str, value: Any, **more: Any) -> None:
+            body = {"task": task, "input_param": value, "queue": "default"} | more
+            assert client.simulate_post("/api/v1/task", json=body).status_code == 202
+
+        size: dict[str, Any] = {"width": 640}
+        for n in range(12):
+            post("describe", f"The quick brown fox jumps over the lazy dog, for the {n + 1}th time today")
+            picture = f"https://pictures.example/2026/11/{n:04}.png"
+            post("resize", {"url": picture, "format": "webp", "size": size, "tags": ["x"]})
+        post("invoice", 70_412)
+        post("describe", "x" * 400)
+        post("report", "the figures of November", queue="high")
+        post("describe", "later", delay=86_400.0)
+        post("describe", ["a list", {"of": "things"}][0])
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The address of a service with tasks of alice's in all states."""
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(Path(folder) / "redis") as server:
+        database = f"sqlite:///{folder}/api.sqlite3"
+        fill(server.url, database)
+        environ = os.environ | {"REDISQ_URL": server.url, "REDISQ_DATABASE": database, "REDISQ_APP": "screenshots:app"}
+        environ |= {"PYTHONPATH": str(Path(__file__).parent)}
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:redisq_api.server", "--log-level", "warning"]
+        commands = [
+            [*gunicorn, "--workers", "1", "--bind", "127.0.0.1:8123"],
+            [sys.executable, "-c", "from redisq_api.cli import main; main()", "relay"],
+            [sys.executable, "-m", "redisq.cli", "--queues", "high,default", "--threads", "2", "--log-level", "error"],
+        ]
+        parts = [subprocess.Popen(command, env=environ) for command in commands]
+        try:
+            time.sleep(8)  # the invoice has failed three times by then
+            yield "http://127.0.0.1:8123"
+        finally:
+            for part in parts:
+                part.terminate()
+            for part in parts:
+                part.wait()
+
+
+def pages(page: Any, url: str, shot: Any) -> None:
+    """Goes through all of them."""
+    page.goto(f"{url}/")
+    shot("home")
+    page.goto(f"{url}/login?reason=over")
+    shot("login")
+    page.fill("[name=name]", "nobody")
+    page.fill("[name=password]", "wrong")
+    page.click("main button")
+    shot("login-wrong")
+    log_in(page, url, "new")
+    shot("tasks-empty")
+    log_in(page, url, "alice")
+    shot("tasks")
+    page.goto(f"{url}/?status=failed&text=nothing")
+    shot("tasks-none")
+    for name, search in (("failed", "status=failed"), ("running", "status=running"), ("done", "task=resize")):
+        page.goto(f"{url}/?{search}")
+        page.click("td.main a")
+        shot(f"task-{name}")
+    page.click("text=Delete")
+    shot("task-delete")
+    page.goto(f"{url}/tasks/new")
+    shot("new-any")
+    page.goto(f"{url}/tasks/new?task=resize")
+    shot("new")
+    page.fill("[name='input/size/width']", "70000")
+    page.click("text=Create")
+    shot("new-wrong")
+    page.goto(f"{url}/tokens")
+    shot("tokens")
+    page.goto(f"{url}/docs")
+    shot("docs")
+    page.goto(f"{url}/nowhere")
+    shot("error")
+
+
+def log_in(page: Any, url: str, name: str) -> None:
+    """As somebody whose password is his name."""
+    page.context.clear_cookies()
+    page.goto(f"{url}/login")
+    page.fill("[name=name]", name)
+    page.fill("[name=password]", name)
+    page.click("main button")
+
+
+def main() -> None:
+    """Takes them."""
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=STATIC)
+    parser.add_argument("--docs", action="store_true")
+    given = parser.parse_args()
+    folder = STATIC if given.docs else given.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with running() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for look, width in WIDTHS.items():
+            scheme: Any = "dark" if look == "dark" else "light"
+            height = 844 if look == "phone" else 800
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page = context.new_page()
+
+            def shot(name: str, page: Any = page, look: str = look) -> None:
+                if not given.docs or f"{name}-{look}" in IN_DOCS:
+                    page.wait_for_load_state("networkidle")
+                    path = folder / f"{name}-{look}.png"
+                    page.screenshot(path=path, animations="disabled")
+                    with Image.open(path) as picture:
+                        picture.quantize(96).save(path, optimize=True)
+
+            pages(page, url, shot)
+            context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
