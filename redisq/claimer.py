@@ -116,13 +116,14 @@ def _deliveries(settlements: Sequence[Settlement]) -> list[Key]:
 
 class Call(NamedTuple):
     """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim. `budget`:
-    of the claim; 0 without one.
+    of the claim; 0 without one. `ahead`: it may leave jobs that could be claimed.
     """
 
     settlements: Sequence[Settlement]
     sources: Sequence[Source]
     number: int
     budget: int
+    ahead: bool
     settle: list[Command]
     wait: list[Command]
     keep: list[Command]
@@ -247,7 +248,7 @@ class Claimer:
         settle = settling(self.settings, self.worker, settlements)
         holds = "1" if len(self.held) <= len(settlements) and not self.posted else "0" if ahead is None else "a"
         claim = self._claiming(sources, budget, block, keep, holds)
-        return Call(settlements, sources, self._number, budget or 0, settle, *claim)
+        return Call(settlements, sources, self._number, budget or 0, ahead is not None, settle, *claim)
 
     def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
         count, claimed = len(call.settle), len(replies) - len(call.claim)
@@ -261,7 +262,7 @@ class Claimer:
         answers = [answer for reply in replies[:count] for answer in reply]
         self._note_waiting(replies[count:claimed], len(call.wait))
         jobs = self._adopt(call.sources, replies[-1]) if call.claim else []
-        self._surveyed = bool(call.keep) and not jobs
+        self._surveyed = bool(call.keep) and not jobs and not call.ahead
         return answers, jobs
 
     def drop(self, job: Claimed) -> None:

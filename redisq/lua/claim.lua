@@ -80,7 +80,7 @@ local function claim(q)
     local mine = #jobs
     if number > tonumber(last) and claimable and not paused then
       if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs, own) end
-      if #jobs > mine or ahead and q ~= KEYS[#KEYS] then budget = 0 end -- a suspect runs alone
+      if #jobs > mine or ahead and q ~= KEYS[#KEYS] then budget = 0 end -- a suspect runs alone; none is overtaken
       for _ = 1, 100 do -- past entries that are no jobs
         if not take(q, KEY.pending, budget, jobs, own) or #jobs > mine then break end
       end
