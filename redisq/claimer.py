@@ -116,13 +116,14 @@ def _deliveries(settlements: Sequence[Settlement]) -> list[Key]:
 
 class Call(NamedTuple):
     """One write: what to settle, wait, keep house and claim with; `sources` in the order in which to claim. `budget`:
-    of the claim; 0 without one.
+    of the claim; 0 without one. `ahead`: it may leave jobs that could be claimed.
     """
 
     settlements: Sequence[Settlement]
     sources: Sequence[Source]
     number: int
     budget: int
+    ahead: bool
     settle: list[Command]
     wait: list[Command]
     keep: list[Command]
@@ -203,10 +204,14 @@ class Claimer:
         call = self._prepare(settlements, budget, block, keep)
         return self._complete(call, self.link.round_trip(call.commands))
 
-    def post(self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0) -> None:
-        """Send an attempt whose answer is for `collect`: meanwhile the server works, or waits."""
+    def post(
+        self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0, ahead: Source | None = None
+    ) -> None:
+        """Send an attempt whose answer is for `collect`: meanwhile the server works, or waits. `ahead`: what is claimed
+        runs behind jobs of this source, so it is claimed from there, and only while none before it has jobs.
+        """
         lost = bool(self.posted) and not self.link.connected  # a new connection would not bring the earlier answers
-        call = self._prepare(settlements, budget, block)
+        call = self._prepare(settlements, budget, block, ahead=ahead)
         self.posted.append(call)
         try:
             if not lost:
@@ -228,14 +233,22 @@ class Claimer:
         return [], [], call.settlements
 
     def _prepare(
-        self, settlements: Sequence[Settlement], budget: int | None, block: float = 0.0, keep: bool = False
+        self,
+        settlements: Sequence[Settlement],
+        budget: int | None,
+        block: float = 0.0,
+        keep: bool = False,
+        ahead: Source | None = None,
     ) -> Call:
         if budget is not None and (self._answered or self.posted):
             self._number, self._answered = self._number + 1, False
         sources = self.sources if self.weights is None else self.weights.order(self.sources)
+        if ahead is not None:
+            sources = sources[: sources.index(ahead) + 1]
         settle = settling(self.settings, self.worker, settlements)
-        claim = self._claiming(sources, budget, block, keep, len(settlements))
-        return Call(settlements, sources, self._number, budget or 0, settle, *claim)
+        holds = "1" if len(self.held) <= len(settlements) and not self.posted else "0" if ahead is None else "a"
+        claim = self._claiming(sources, budget, block, keep, holds)
+        return Call(settlements, sources, self._number, budget or 0, ahead is not None, settle, *claim)
 
     def _complete(self, call: Call, replies: list[Any]) -> tuple[list[bytes], list[Claimed]]:
         count, claimed = len(call.settle), len(replies) - len(call.claim)
@@ -249,7 +262,7 @@ class Claimer:
         answers = [answer for reply in replies[:count] for answer in reply]
         self._note_waiting(replies[count:claimed], len(call.wait))
         jobs = self._adopt(call.sources, replies[-1]) if call.claim else []
-        self._surveyed = bool(call.keep) and not jobs
+        self._surveyed = bool(call.keep) and not jobs and not call.ahead
         return answers, jobs
 
     def drop(self, job: Claimed) -> None:
@@ -261,9 +274,9 @@ class Claimer:
         self.link.close()
 
     def _claiming(
-        self, sources: Sequence[Source], budget: int | None, block: float, keep: bool, settled: int
+        self, sources: Sequence[Source], budget: int | None, block: float, keep: bool, holds: str
     ) -> tuple[list[Command], list[Command], list[Command]]:
-        """What to wait with, keep house with, and claim with.
+        """What to wait with, keep house with, and claim with. `holds`: see claim.lua.
 
         There is a wait only when house was just kept and nothing found: then it is known when something is due. So
         nothing stands between the token and the claim.
@@ -279,7 +292,7 @@ class Claimer:
         elif keep or block > 0 or now >= self._keep_at:
             kept = keeping(self.settings, self.sources)
             self._keep_at = now + KEEP_EVERY
-        flags = ["1" if len(self.held) <= settled and not self.posted else "0", "1" if kept else "0"]
+        flags = [holds, "1" if kept else "0"]
         is_new = not self.link.connected
         if self.settings.signer is not None:
             flags += ["1" if is_new else "0", "1"]

@@ -90,7 +90,7 @@ def redisq() -> list[Variant]:
     two = (*command, "--processes", "2")
     safe, fast = "results kept; the defaults: lease, retries, dead letters", "results not kept: result_ttl=0"
     one, other = pair("redisq", "safest", safe, command, (80_000, 100_000), two=two)
-    note = f"{one.note}, of two queues: it does not claim ahead"
+    note = f"{one.note}, of two queues"
     return [
         one,
         other,

@@ -3,14 +3,14 @@
 -- Moves jobs to the list of the worker that asks. The same number again moves nothing and answers what the worker
 -- holds; so jobs whose answer was lost are found. Leaves the token right on every queue, whatever else happens.
 -- KEYS     the bases of queues, in the order in which to look
--- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing,
+-- ARGV     worker, number of this claim, most jobs, most bytes of bodies, '1' if the worker holds nothing, 'a' if it claims
+--          ahead of what it runs: from the last of KEYS, and only while the others have no jobs; else '0',
 --          '1' if keep.lua was called just before: only who knows what is due next may take a token that has no job,
---          '1', else left out or '0', if the connection is new: what the worker holds is answered too. A server that has
---          lost its last writes, as in a failover, may hold for the worker what it has settled;
---          '1', else left out, if signatures are to be answered
+--          '1', else left out or '0', if the connection is new: what the worker holds is answered too, since a server that
+--          has lost its last writes may hold for it what it has settled; '1', else left out, if signatures are asked for
 -- Returns  per queue: 'unregistered', 'stale', what went wrong, or jobs: {id, delivery, v, t, b, o, e, a, u, f, j}, and
 --          behind those 1 if its deadline has passed, 2 if it is to run alone, or both added (0), and sg if asked for
-local worker, number, empty, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[6] == '1'
+local worker, number, empty, ahead, kept = ARGV[1], tonumber(ARGV[2]), ARGV[5] == '1', ARGV[5] == 'a', ARGV[6] == '1'
 local parked = false -- jobs that wait for their turn: when one is due, only the next keep.lua tells
 local budget, bytes, now = math.min(tonumber(ARGV[3]), 5000), tonumber(ARGV[4]), now_ms() -- unpack() takes no 8000
 
@@ -80,7 +80,7 @@ local function claim(q)
     local mine = #jobs
     if number > tonumber(last) and claimable and not paused then
       if empty and mine == 0 and suspects > 0 then take(q, KEY.suspects, math.min(budget, 1), jobs, own) end
-      if #jobs > mine then budget = 0 end -- a suspect runs alone
+      if #jobs > mine or ahead and q ~= KEYS[#KEYS] then budget = 0 end -- a suspect runs alone; none is overtaken
       for _ = 1, 100 do -- past entries that are no jobs
         if not take(q, KEY.pending, budget, jobs, own) or #jobs > mine then break end
       end

@@ -58,7 +58,7 @@ class Child:
         self._run = self._outcomes.of_runs(self._runner.run)
         self._gathering = Gathering(self._runner, sources)
         self._guard = Guard(self._settle_apart, self._parent)
-        self._pace = Pace()
+        self._pace = Pace(len(sources))
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_order)
         signal.signal(signal.SIGINT, ignore)  # from a terminal it comes to all; the supervisor says what is to be done

@@ -9,11 +9,15 @@ _GROWTH = 8
 
 
 class Pace:
-    """Follows the mean time of a job. Begins with one job, and grows eightfold at most from claim to claim."""
+    """Follows the mean time of a job. Begins with one job, and grows eightfold at most from claim to claim.
 
-    def __init__(self) -> None:
+    `queues`: of several, a more important job may wait for two batches (see ahead.py), which are half as long then.
+    """
+
+    def __init__(self, queues: int = 1) -> None:
         self.budget = 1
         self._mean = 0.0
+        self._share = 1 if queues == 1 else 2
 
     def note(self, jobs: int, seconds: float) -> None:
         """So many jobs took so long."""
@@ -21,4 +25,5 @@ class Pace:
         # a slow batch counts in full at once, a fast one little by little: too large a batch costs more than too small
         # a one
         self._mean = mean if mean > self._mean else 0.7 * self._mean + 0.3 * mean
-        self.budget = max(1, min(LARGEST, self.budget * _GROWTH, int(TARGET / max(self._mean, 1e-9))))
+        most = min(LARGEST, int(TARGET / max(self._mean, 1e-9))) // self._share
+        self.budget = max(1, min(most, self.budget * _GROWTH))

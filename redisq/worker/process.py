@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -43,11 +44,13 @@ class Process:
         sys.stderr.flush()
         # Python forgets in a new child what came before it was ready for it: so the kernel keeps it
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+        gc.freeze()  # the child's collector does not write to what it shares with its supervisor, which would copy it
         try:
             pid = os.fork()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if pid:
+            gc.unfreeze()
             return cls(worker, slot, pid)
         code = 1
         try:

@@ -207,6 +207,22 @@ def test_a_worker_that_is_killed_whole_is_survived_within_one_and_a_half_leases(
     assert len(history("end victim")) == 1
 
 
+def test_what_was_claimed_ahead_outlives_a_killed_child(
+    app: RedisQ, start: Start, history: History, redis_url: str
+) -> None:
+    low = app.queue("low")
+    low.pause()
+    low.enqueue_many("echo", [((n,), {}) for n in range(5000)])
+    worker = start(queues="high,low")
+    children = wait_until(worker.children)
+    low.resume()
+    wait_until(lambda: len(history("echo")) > 100)
+    os.kill(children[0], signal.SIGKILL)
+    wait_until(lambda: low.counts() == {"scheduled": 0, "queued": 0, "running": 0, "failed": 0})
+    assert {line.split()[1] for line in history("echo")} == {*map(str, range(5000))}
+    clean(redis_url)
+
+
 def test_children_without_a_supervisor_end(app: RedisQ, start: Start, history: History) -> None:
     app.queue("default").enqueue("nap", "orphan", 60)
     worker = start("--processes", "2")

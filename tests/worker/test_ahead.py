@@ -10,6 +10,7 @@ from redisq import RedisQ
 from redisq.claimed import Settlement, Source, succeeded
 from redisq.claimer import Claimer, registration
 from redisq.options import DEFAULTS
+from redisq.weights import Weights
 from redisq.worker.ahead import Ahead
 
 
@@ -93,14 +94,70 @@ def test_one_job_at_a_time_has_nothing_claimed_behind_it(app: RedisQ, claimer: C
     assert not ahead.pending
 
 
-def test_of_several_queues_nothing_is_claimed_ahead(app: RedisQ) -> None:
-    fill(app, 20)
-    claimer = _claimer(app, "urgent", "q")
-    ahead = Ahead(claimer)
-    settled = run(ahead, 4)
-    urgent = fill(app, 1, "urgent")
-    assert ids(run(ahead, 4, settled))[:1] == urgent
+@pytest.fixture
+def ranked(app: RedisQ) -> Iterator[Claimer]:
+    claimer = _claimer(app, "urgent", "q", "idle")
+    yield claimer
     claimer.close()
+
+
+def test_of_several_queues_the_one_of_the_batch_is_claimed_ahead(app: RedisQ, ranked: Claimer) -> None:
+    sent = fill(app, 20)
+    later = fill(app, 4, "idle")
+    ahead, done, settled = Ahead(ranked), [], run(Ahead(ranked), 0)
+    while settled := run(ahead, 4, settled):
+        done += ids(settled)
+    assert done == sent + later
+
+
+def test_a_more_important_job_waits_for_two_batches_at_most(app: RedisQ, ranked: Claimer) -> None:
+    sent = fill(app, 40)
+    ahead = Ahead(ranked)
+    settled = run(ahead, 4)
+    for _ in range(3):
+        settled = run(ahead, 4, settled)
+    app.queue("q").counts()  # what was posted is claimed
+    assert ahead.pending
+    urgent = fill(app, 9, "urgent")
+    order = [*ids(settled)]
+    for _ in range(5):
+        settled = run(ahead, 4, settled)
+        order += ids(settled)
+    assert order == [*sent[12:20], *urgent, *sent[20:24]]
+
+
+def test_what_is_claimed_ahead_is_never_more_important_than_what_runs(app: RedisQ, ranked: Claimer) -> None:
+    fill(app, 40)
+    ahead = Ahead(ranked)
+    settled = run(ahead, 4)
+    urgent = fill(app, 20, "urgent")
+    settled = run(ahead, 4, settled)
+    assert app.queue("urgent").counts() == {"scheduled": 0, "queued": 20, "running": 0, "failed": 0}
+    assert ids(run(ahead, 4, settled)) == urgent[:4]
+
+
+def test_a_mixed_batch_has_its_least_important_queue_claimed_ahead(app: RedisQ, ranked: Claimer) -> None:
+    urgent, sent = fill(app, 2, "urgent"), fill(app, 20)
+    ahead = Ahead(ranked)
+    settled = run(ahead, 4)
+    assert ids(settled) == urgent + sent[:2]
+    assert ids(run(ahead, 4, settled)) == sent[2:6]
+
+
+def test_a_paused_queue_holds_up_nothing_that_is_claimed_ahead(app: RedisQ, ranked: Claimer) -> None:
+    sent = fill(app, 20)
+    fill(app, 1, "urgent")
+    app.queue("urgent").pause()
+    ahead = Ahead(ranked)
+    assert ids(run(ahead, 4, run(ahead, 4))) == sent[4:8]
+
+
+def test_of_queues_with_weights_nothing_is_claimed_ahead(app: RedisQ, ranked: Claimer) -> None:
+    fill(app, 20)
+    ranked.weights = Weights({"urgent": 6, "q": 1, "idle": 1})
+    ahead = Ahead(ranked)
+    run(ahead, 4)
+    assert not ahead.pending
 
 
 def test_what_was_claimed_ahead_is_given_back_in_its_order(app: RedisQ, claimer: Claimer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -37,6 +38,13 @@ def test_a_signal_at_the_moment_of_the_fork_is_heard() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) & {signal.SIGTERM, signal.SIGUSR1} == set()
+
+
+def test_the_collector_leaves_alone_what_a_child_shares_with_its_supervisor() -> None:
+    child = Process.fork("w", lambda slot: 0 if gc.get_freeze_count() > 1000 else 1)
+    child.slot.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]) == 0
+    assert gc.get_freeze_count() == 0, "the supervisor collects its own"
 
 
 @pytest.mark.parametrize("is_crew", [False, True])
