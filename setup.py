@@ -60,6 +60,7 @@ setup(
         "redisq.testing",
         "redisq.worker",
         "redisq_api",
+        "redisq_api.console",
         "redisq_api.webhooks",
         "pytest_redisq",
     ],
