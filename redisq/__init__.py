@@ -49,7 +49,7 @@ from .middleware import Middleware
 from .retry import Backoff
 from .search import Filter, JobPage
 from .settings import Retention
-from .survey import HeldJob, WorkerInfo
+from .survey import HeldJob, QueueInfo, Survey, WorkerInfo
 from .task import Task
 from .waiting import as_completed, as_completed_async, wait, wait_async
 from .workflow import Flow, Workflow, chain, group
@@ -98,6 +98,7 @@ __all__ = [
     "PayloadTooLarge",
     "Queue",
     "QueueFull",
+    "QueueInfo",
     "RedisQ",
     "RedisQError",
     "Retention",
@@ -105,6 +106,7 @@ __all__ = [
     "ServerRefused",
     "ServerUnavailable",
     "SoftTimeout",
+    "Survey",
     "Task",
     "TaskNameTaken",
     "UnknownTask",
