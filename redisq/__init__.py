@@ -38,6 +38,7 @@ from .errors import (
     TaskNameTaken,
     UnknownTask,
     WaitTimeout,
+    WorkerNotFound,
     WorkflowNotFound,
 )
 from .feed import Feed
@@ -112,6 +113,7 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkerInfo",
+    "WorkerNotFound",
     "Workflow",
     "WorkflowNotFound",
     "as_completed",
