@@ -43,6 +43,7 @@ from .errors import (
 )
 from .feed import Feed
 from .finding import load_app
+from .graph import WorkflowNode
 from .handler import JobLogHandler
 from .job import Job, Parent
 from .logline import LogEntry
@@ -115,6 +116,7 @@ __all__ = [
     "WorkerInfo",
     "WorkerNotFound",
     "Workflow",
+    "WorkflowNode",
     "WorkflowNotFound",
     "as_completed",
     "as_completed_async",
