@@ -50,6 +50,7 @@ from .logline import LogEntry
 from .middleware import Middleware
 from .retry import Backoff
 from .search import Filter, JobPage
+from .serverinfo import ServerInfo
 from .settings import Retention
 from .survey import HeldJob, QueueInfo, Survey, WorkerInfo
 from .task import Task
@@ -105,6 +106,7 @@ __all__ = [
     "RedisQError",
     "Retention",
     "Retry",
+    "ServerInfo",
     "ServerRefused",
     "ServerUnavailable",
     "SoftTimeout",

@@ -28,6 +28,7 @@ from .policy import OPTIONS as POLICY
 from .policy import Policy
 from .queue import queue_names
 from .schedule import Cron, Every
+from .serverinfo import ServerInfo, server_info
 from .settings import Retention, Settings
 from .signing import signer
 from .survey import Survey
@@ -193,6 +194,10 @@ class RedisQ:
     def queue_names(self) -> set[str]:
         """Of all queues into which something was ever enqueued."""
         return queue_names(self.settings)
+
+    def server_info(self) -> ServerInfo:
+        """What the server is, and how safe jobs are with it. ServerUnavailable, ServerRefused."""
+        return server_info(self.settings)
 
     def survey(self) -> Survey:
         """A new observer of its queues and workers, which tells rates from its second look on."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from ..serverinfo import ServerInfo, server_info
+from ..serverinfo import ServerInfo
 from ..survey import QueueInfo, WorkerInfo
 from ..urls import redact
-from .output import duration, safe, show_json, show_table, size
+from .output import duration, moment, safe, show_json, show_table, size
 from .shared import DONE, Commands, add_command, open_app, queue_name, say
 
 #: What takes two looks, and what `top` is for.
@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
 def info(args: argparse.Namespace) -> int:
     """Show the queues: jobs by status, the oldest that waits, workers; and the server: memory, disk, what it evicts."""
     app = open_app(args)
-    server = server_info(app.settings)
+    server = app.server_info()
     queues = app.survey().queues(args.queues or sorted(app.queue_names()))
     if args.json:
         show_json({"server": _server_record(server, app.settings.server.url)})
@@ -107,11 +107,12 @@ def _server_record(server: ServerInfo, url: str) -> dict[str, Any]:
 def _print_server(server: ServerInfo, url: str) -> None:
     memory = size(server.memory) + (f" of {size(server.memory_limit)}" if server.memory_limit else ", without a limit")
     snapshots = {None: "unknown", True: "yes", False: "no"}[server.snapshots]
+    saved = f", the last at {moment(server.last_save, 'seconds')}" if server.snapshots and server.last_save else ""
     lines = {
         "server": f"{redact(url)}  {server.version}, {server.role}, up {duration(server.uptime)}",
         "clients": f"{server.clients}, replicas {server.replicas}",
-        "memory": f"{memory}; when full: {server.evicts or 'unknown'}",
-        "disk": f"append-only file: {f'fsync {server.fsync}' if server.fsync else 'no'}; snapshots: {snapshots}",
+        "memory": f"{memory}; fragmentation {server.fragmentation or '?'}; when full: {server.evicts or 'unknown'}",
+        "disk": f"append-only file: {f'fsync {server.fsync}' if server.fsync else 'no'}; snapshots: {snapshots}{saved}",
     }
     for name, text in lines.items():
         print(f"{name:8} {safe(text)}")
