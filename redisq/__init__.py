@@ -48,6 +48,7 @@ from .handler import JobLogHandler
 from .job import Job, Parent
 from .logline import LogEntry
 from .middleware import Middleware
+from .policy import QueueLimits
 from .retry import Backoff
 from .search import Filter, JobPage
 from .serverinfo import ServerInfo
@@ -102,6 +103,7 @@ __all__ = [
     "Queue",
     "QueueFull",
     "QueueInfo",
+    "QueueLimits",
     "RedisQ",
     "RedisQError",
     "Retention",
