@@ -18,7 +18,7 @@ from ..problems import Problem
 from ..sessions import Session, Sessions
 from ..users import User
 from .assets import Assets
-from .guard import LIVE
+from .guard import LIVE, address
 from .live import Pace
 
 _POLICY = (
@@ -118,7 +118,7 @@ class Site:
 def link(request: falcon.Request, path: str, query: Mapping[str, object] | None = None, **more: object) -> str:
     """The address of a path of this service, wherever it is mounted. Values that are None or empty are left out."""
     wanted = {name: value for name, value in {**(query or {}), **more}.items() if value not in (None, "")}
-    return f"{request.root_path}{path}" + (f"?{urlencode(wanted)}" if wanted else "")
+    return f"{request.root_path}{address(path)}" + (f"?{urlencode(wanted)}" if wanted else "")
 
 
 def wants_page(request: falcon.Request) -> bool:

@@ -88,7 +88,8 @@ def _wanted(request: falcon.Request) -> Filter:
     for name in [name for name, value in params.items() if not value]:
         del params[name]
     found, _ = queries.wanted(request)
-    return replace(found, text=request.get_param("text"))
+    text = (request.get_param("text") or "").replace("\0", "")  # which PostgreSQL would not even look for
+    return replace(found, text=text or None)
 
 
 def preview(text: str, length: int = 160) -> str:
