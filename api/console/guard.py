@@ -13,6 +13,7 @@ import falcon
 
 from .. import bodies
 from ..problems import Problem
+from ..quotas import Quotas
 from ..routes import Router
 from ..sessions import Session, Sessions
 from ..users import User
@@ -45,11 +46,12 @@ def open_to(role: str) -> Callable[[_F], _F]:
 class Guard:
     """Middleware: sets `context.session`, and `context.form` for what changes something."""
 
-    def __init__(self, sessions: Sessions, cookies: Cookies, router: Router, max_body: int) -> None:
+    def __init__(self, sessions: Sessions, cookies: Cookies, router: Router, quotas: Quotas, max_body: int) -> None:
         """`max_body`: bytes."""
         self._sessions = sessions
         self._cookies = cookies
         self._router = router
+        self._quotas = quotas
         self._max_body = max_body
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
@@ -84,6 +86,7 @@ class Guard:
             _check_origin(request)
             if role != VISITOR and session is not None:
                 _check_token(session, request.get_header(_TOKEN_HEADER) or text(request, _TOKEN))
+                self._quotas.count_request(session.user, response)  # as the same by the API would be
 
     def user(self, request: falcon.Request) -> User | None:
         """Who calls the API with the cookie of his session; raises 403 for what a foreign page may have sent."""

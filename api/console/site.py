@@ -54,11 +54,14 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
+            auto_reload=False,
         )
         self._templates.globals.update(shared, asset=assets.address)
         self._templates.filters.update(
             marked=marked, iso=clock.rfc3339, moment=moment, duration=duration, number=number
         )
+        for name in loader.list_templates():  # now, and not while somebody waits for the first page
+            self._templates.get_template(name)
 
     def show(
         self,

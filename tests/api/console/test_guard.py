@@ -170,3 +170,22 @@ def test_a_page_that_is_not_there_knows_who_asks(nobody: Client) -> None:
         assert "no-store" in answer.headers["Cache-Control"]
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_form_counts_as_a_request_of_the_api_does(make: Callable[..., Client]) -> None:
+    client = make(None, requests=(2, 60))
+    cookie = log_in(client)
+    fields = {"csrf": token(client, cookie), "task": "shout", "mode": "one", "input": "x"}
+    answers = [client("POST", "/tasks/new", body=urlencode(fields), headers=OWN | {"Cookie": cookie}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+def test_messages_that_nobody_reads_do_not_pile_up(nobody: Client, database: Database) -> None:
+    cookie = log_in(nobody)
+    fields = {"csrf": token(nobody, cookie)}
+    for _ in range(12):
+        nobody("POST", "/tokens/none/revoke", body=urlencode(fields), headers=OWN | {"Cookie": cookie})
+    page = nobody("GET", "/tokens", headers={"Cookie": cookie}).text
+    assert page.count("You have no such token any more.") == 5
+    assert "You have no such token" not in nobody("GET", "/tokens", headers={"Cookie": cookie}).text
