@@ -46,19 +46,28 @@ def open_to(role: str) -> Callable[[_F], _F]:
 class Guard:
     """Middleware: sets `context.session`, and `context.form` for what changes something."""
 
-    def __init__(self, sessions: Sessions, cookies: Cookies, router: Router, quotas: Quotas, max_body: int) -> None:
-        """`max_body`: bytes."""
+    def __init__(
+        self,
+        sessions: Sessions,
+        cookies: Cookies,
+        router: Router,
+        quotas: Quotas,
+        max_body: int,
+        vouched: Callable[[falcon.Request], User | None] | None = None,
+    ) -> None:
+        """`max_body`: bytes. `vouched`: who is logged in to the app around; a session is then for forms only."""
         self._sessions = sessions
         self._cookies = cookies
         self._router = router
         self._quotas = quotas
         self._max_body = max_body
+        self._vouched = vouched
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Finds the session, also for the page that says that there is none of that address."""
         request.context.started = time.thread_time()
         if _is_page(request) and not request.path.startswith("/static/"):
-            request.context.session = self.session(request)
+            request.context.session = self._session_of(request, response)
 
     def process_resource(
         self, request: falcon.Request, response: falcon.Response, resource: object, params: dict[str, Any]
@@ -77,7 +86,7 @@ class Guard:
             raise Problem(403, "forbidden", "This page is open to nobody.")
         if role != VISITOR:
             if session is None:
-                raise _log_in(request)
+                raise _log_in(request) if self._vouched is None else _log_in_around()
             if not session.user.is_at_least(role):
                 raise Problem(403, "forbidden", f"This needs the role {role}; you are {session.user.role}.")
         if request.method not in _SAFE:
@@ -87,6 +96,19 @@ class Guard:
             if role != VISITOR and session is not None:
                 _check_token(session, request.get_header(_TOKEN_HEADER) or text(request, _TOKEN))
                 self._quotas.count_request(session.user, response)  # as the same by the API would be
+
+    def _session_of(self, request: falcon.Request, response: falcon.Response) -> Session | None:
+        session = self.session(request)
+        if self._vouched is None:
+            return session
+        user = self._vouched(request)
+        if user is None or (session is not None and session.user.id == user.id):
+            return session if user else None
+        if request.method != "GET" or "text/html" not in request.accept:
+            return None
+        cookie = self._sessions.start(user)
+        self._cookies.write(request, response, cookie)
+        return self._sessions.find(cookie)
 
     def user(self, request: falcon.Request) -> User | None:
         """Who calls the API with the cookie of his session; raises 403 for what a foreign page may have sent."""
@@ -133,6 +155,11 @@ def _log_in(request: falcon.Request) -> Exception:
     if request.method not in _SAFE:  # back to the page with the form, and not to where it was sent
         query = {"next": own_path(_split(request.referer).path), "reason": "over"}
     return falcon.HTTPSeeOther(f"{request.root_path}/login?{urlencode(query)}")
+
+
+def _log_in_around() -> Problem:
+    detail = "You are not logged in, or your session has ended. Load the page again once you are."
+    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": "Cookie"})
 
 
 def _check_origin(request: falcon.Request) -> None:

@@ -189,3 +189,23 @@ def test_messages_that_nobody_reads_do_not_pile_up(nobody: Client, database: Dat
     page = nobody("GET", "/tokens", headers={"Cookie": cookie}).text
     assert page.count("You have no such token any more.") == 5
     assert "You have no such token" not in nobody("GET", "/tokens", headers={"Cookie": cookie}).text
+
+
+def test_a_task_can_be_looked_at_while_redis_is_away(nobody: Client) -> None:
+    cookie = log_in(nobody)
+    fields = {"csrf": token(nobody, cookie), "task": "shout", "mode": "one", "input": "hello"}
+    made = nobody("POST", "/tasks/new", body=urlencode(fields), headers=OWN | {"Cookie": cookie})
+    page = nobody("GET", made.headers["Location"], headers={"Cookie": cookie})
+    assert page.status_code == 200
+    assert "hello" in page.text
+    assert page.headers["Cache-Control"] == "private, no-store"
+
+
+def test_an_input_too_long_for_a_page_is_cut_there(nobody: Client) -> None:
+    cookie = log_in(nobody)
+    fields = {"csrf": token(nobody, cookie), "task": "shout", "mode": "one", "input": "x" * 500_000}
+    made = nobody("POST", "/tasks/new", body=urlencode(fields), headers=OWN | {"Cookie": cookie})
+    for path in (made.headers["Location"], "/"):
+        page = nobody("GET", path, headers={"Cookie": cookie})
+        assert page.status_code == 200
+        assert len(page.text) < 50_000
