@@ -71,6 +71,12 @@ def granted(database: Database, account_id: int, plan: str | None) -> dict[str, 
     return {**shared, **dict(own)}
 
 
+def own(database: Database, account_id: int) -> tuple[str | None, Quota]:
+    """The rule and the quota that a user has by name, whatever his plan says."""
+    row = database.one("SELECT rule, unfinished, requests, seconds FROM account WHERE id = ?", account_id)
+    return (row[0], Quota(*row[1:])) if row else (None, Quota())
+
+
 def grant(database: Database, account_id: int, workers: Mapping[str, int]) -> None:
     """Gives a user workers, or other weights; belongs into a `write()`."""
     for queue, weight in workers.items():

@@ -19,6 +19,7 @@ ROLES = ("user", "viewer", "operator", "admin")
 DEFAULT_SCOPES = ("read", "write")
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+_WILD = re.compile("[!%_]")
 #: What of a user is asked for, of `account a LEFT JOIN plan p`.
 SELECT = (
     "SELECT a.id, a.name, a.password, a.role, a.disabled_at, a.plan, coalesce(a.rule, p.rule),"
@@ -26,6 +27,7 @@ SELECT = (
 )
 _ALL = " ".join((SELECT, "FROM account a LEFT JOIN plan p ON p.name = a.plan"))
 _BY_NAME = " ".join((_ALL, "WHERE a.name = ?"))
+_SEARCH = " ".join((_ALL, "WHERE lower(a.name) LIKE ? ESCAPE '!' AND a.name > ? ORDER BY a.name LIMIT ?"))
 _BY_TOKEN = " ".join(
     (
         SELECT,
@@ -121,6 +123,17 @@ def find(database: Database, name: str) -> User | None:
 def everyone(database: Database) -> list[User]:
     """All users, by name."""
     return [of_row(row) for row in database.all(" ".join((_ALL, "ORDER BY a.name")))]
+
+
+def search(database: Database, text: str, after: str, limit: int) -> list[User]:
+    """At most so many users with the text in their names, by name; those that come after the name `after`."""
+    pattern = "%" + _WILD.sub(r"!\g<0>", text.lower()) + "%"
+    return [of_row(row) for row in database.all(_SEARCH, pattern, after, limit)]
+
+
+def has_admin(database: Database) -> bool:
+    """Whether there is an administrator who is not disabled."""
+    return database.one("SELECT 1 FROM account WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1") is not None
 
 
 def find_by_token(database: Database, token: str) -> User | None:

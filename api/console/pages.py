@@ -19,6 +19,7 @@ from .cookies import Cookies
 from .creation import Creation
 from .entry import Entry
 from .guide import Guide
+from .people import add as add_people
 from .site import Place, Site
 from .tasks import Tasks
 from .tokens import Tokens
@@ -66,6 +67,8 @@ def add(
         app.add_route("/logout", entry, suffix="logout")
         app.add_route("/tokens", tokens)
         app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
+
+    add_people(app, site, database)
 
     def serialize(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
         if not site.serialize(request, response, error):

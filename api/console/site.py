@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from .. import clock
+from ..grants import BadUser
 from ..problems import Problem
 from ..sessions import Session, Sessions
 from ..users import User
@@ -159,6 +160,12 @@ def attempt(act: Callable[[], object]) -> str | None:
             raise
         return problem.description or "That was refused."
     return None
+
+
+def refusal(error: BadUser) -> str:
+    """The sentence that says why an act was refused."""
+    message = str(error)
+    return f"{message[:1].upper()}{message[1:]}."
 
 
 def marked(text: str) -> Markup:

@@ -10,7 +10,7 @@ from ..database import Database
 from ..grants import BadUser
 from ..users import SCOPES
 from .guard import open_to, text
-from .site import Site, user_of
+from .site import Site, refusal, user_of
 
 _DAY = 86400 * clock.SECOND
 _DAYS = ("7", "30", "90", "365", "")
@@ -42,8 +42,7 @@ class Tokens:
             expires_at = clock.now() + int(days) * _DAY if re.fullmatch(r"[1-9][0-9]{0,3}", days) else None
             token = Acts(self._database, f"console:{user.name}").create_token(user.name, name, scopes, expires_at)
         except BadUser as error:
-            message = str(error)
-            self._show(request, response, error=message[:1].upper() + message[1:] + ".", given=given, status=422)
+            self._show(request, response, error=refusal(error), given=given, status=422)
             return
         self._show(request, response, token=token)
 

@@ -67,6 +67,13 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/tasks/{task_id}/delete": {"POST": _LOGIN},
     "/tokens": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
     "/tokens/{token_id}/revoke": {"POST": _LOGIN},
+    "/admin/users": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/new-user": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
+    "/admin/users/{name}": {"GET": _LOGIN, "HEAD": _LOGIN},
+    **{
+        f"/admin/users/{{name}}/{act}": {"POST": _LOGIN}
+        for act in ("settings", "grant", "revoke", "password", "disable", "enable", "token")
+    },
 }
 
 
