@@ -31,11 +31,14 @@ def note(database: Database, actor: str, act: str, subject: str, **detail: Any) 
     )  # fmt: skip
 
 
-def entries(database: Database, limit: int, subject: str | None = None) -> list[Entry]:
-    """The last `limit` entries, the newest first; with `subject`, of that user or plan."""
-    columns = "SELECT id, at, actor, act, subject, detail FROM audit"
-    if subject is None:
-        rows = database.all(" ".join((columns, "ORDER BY id DESC LIMIT ?")), limit)
-    else:
-        rows = database.all(" ".join((columns, "WHERE subject = ? ORDER BY id DESC LIMIT ?")), subject, limit)
+def entries(
+    database: Database, limit: int, subject: str | None = None, actor: str | None = None, before: int | None = None
+) -> list[Entry]:
+    """The last `limit` entries, the newest first; of that user or plan, by that actor, with an id below `before`."""
+    wanted = (("subject = ?", subject), ("actor = ?", actor), ("id < ?", before))
+    conditions = " AND ".join(sql for sql, value in wanted if value is not None)
+    values = [value for _, value in wanted if value is not None]
+    where = f"WHERE {conditions}" if conditions else ""
+    sql = f"SELECT id, at, actor, act, subject, detail FROM audit {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    rows = database.all(sql, *values, limit)
     return [Entry(row[0], row[1], row[2], row[3], row[4], msgspec.json.decode(row[5])) for row in rows]

@@ -110,6 +110,11 @@ def plans(database: Database) -> list[Plan]:
     return [plan for plan in (find_plan(database, name) for name in names) if plan is not None]
 
 
+def users_of_plans(database: Database) -> dict[str, int]:
+    """How many users have a plan, of those that somebody has."""
+    return dict(database.all("SELECT plan, count(*) FROM account WHERE plan IS NOT NULL GROUP BY plan"))
+
+
 def put_plan(database: Database, plan: Plan) -> None:
     """Makes a plan, or makes another one of it; belongs into a `write()`. Raises BadUser."""
     if not _PLAN_NAME.fullmatch(plan.name) or plan.name == "none":

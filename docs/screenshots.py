@@ -79,6 +79,7 @@ def fill(url: str, database_url: str) -> None:
     """A service with tasks in every state."""
     import falcon.testing
     from redisq_api import create_app, migrations, users
+    from redisq_api.acts import Acts
     from redisq_api.database import Database
     from redisq_api.settings import Settings
 
@@ -86,6 +87,7 @@ def fill(url: str, database_url: str) -> None:
         migrations.apply(database)
         users.add(database, "alice", "alice", ["default", "high"])
         users.add(database, "new", "new", ["default"])
+        give(Acts(database, "cli:root"))
         alice = users.find(database, "alice")
         assert alice is not None
         users.create_token(database, alice, "ci", ("write",), 2_000_000_000_000_000)
@@ -108,6 +110,20 @@ def fill(url: str, database_url: str) -> None:
         post("report", "the figures of November", queue="high")
         post("describe", "later", delay=86_400.0)
         post("describe", ["a list", {"of": "things"}][0])
+
+
+def give(acts: Any) -> None:
+    """Other users, and plans."""
+    acts.put_plan("gold", ["high:3", "default"], "weighted", {"unfinished": 10_000, "requests": 600, "seconds": 60})
+    acts.put_plan("trial", ["default"], None, {"unfinished": 20})
+    acts.add("root", "root", ["default"], True, None)
+    for name, plan in (("billing", "gold"), ("carol@pictures.example", "gold"), ("dave", "trial"), ("erin", "trial")):
+        acts.add(name, name, [], False, plan)
+    acts.grant("billing", ["invoices:5", "reports"])
+    acts.set_role("carol@pictures.example", "operator")
+    acts.set_quota("billing", {"unfinished": 0})
+    acts.create_token("billing", "nightly", ["write"], None)
+    acts.disable("erin")
 
 
 @contextmanager
@@ -170,6 +186,19 @@ def pages(page: Any, url: str, shot: Any) -> None:
     shot("docs")
     page.goto(f"{url}/nowhere")
     shot("error")
+    people(page, url, shot)
+
+
+def people(page: Any, url: str, shot: Any) -> None:
+    """What an administrator sees of users."""
+    log_in(page, url, "root")
+    for name in ("users", "users/billing", "new-user", "plans", "plans/gold", "audit"):
+        page.goto(f"{url}/admin/{name}")
+        shot(f"admin-{name.replace('/', '-')}")
+    page.goto(f"{url}/admin/users/root")
+    page.click("text=Disable")
+    page.click("dialog >> text=Disable >> nth=-1")
+    shot("admin-users-wrong")
 
 
 def log_in(page: Any, url: str, name: str) -> None:

@@ -4,9 +4,15 @@ from typing import Any
 
 from ..database import Database
 from .accounts import Accounts
+from .auditlog import AuditLog
+from .plans import Plans
 from .site import Place, Site
 
-_PLACES = (Place("Administration", "Users", "/admin/users", "users", "admin"),)
+_PLACES = (
+    Place("Administration", "Users", "/admin/users", "users", "admin"),
+    Place("Administration", "Plans", "/admin/plans", "list", "admin"),
+    Place("Administration", "Audit log", "/admin/audit", "log", "viewer"),
+)
 
 
 def add(app: Any, site: Site, database: Database) -> None:
@@ -18,3 +24,9 @@ def add(app: Any, site: Site, database: Database) -> None:
     app.add_route("/admin/users/{name}", accounts, suffix="one")
     for act in ("settings", "grant", "revoke", "password", "disable", "enable", "token"):
         app.add_route(f"/admin/users/{{name}}/{act}", accounts, suffix=act)
+    plans = Plans(site, database)
+    app.add_route("/admin/plans", plans)
+    app.add_route("/admin/new-plan", plans, suffix="new")
+    app.add_route("/admin/plans/{name}", plans, suffix="one")
+    app.add_route("/admin/plans/{name}/remove", plans, suffix="remove")
+    app.add_route("/admin/audit", AuditLog(site, database))

@@ -74,6 +74,11 @@ EXPECTED: dict[str, dict[str, Row]] = {
         f"/admin/users/{{name}}/{act}": {"POST": _LOGIN}
         for act in ("settings", "grant", "revoke", "password", "disable", "enable", "token")
     },
+    "/admin/plans": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/new-plan": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
+    "/admin/plans/{name}": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
+    "/admin/plans/{name}/remove": {"POST": _LOGIN},
+    "/admin/audit": {"GET": _LOGIN, "HEAD": _LOGIN},
 }
 
 

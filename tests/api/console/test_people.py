@@ -17,7 +17,15 @@ from tests.api.conftest import Client, find
 from tests.api.test_home import Page
 
 OWN = {"Host": "a.example", "Origin": "http://a.example", "Content-Type": "application/x-www-form-urlencoded"}
-PAGES = {"/admin/users": "admin", "/admin/new-user": "admin", "/admin/users/bob": "admin"}
+PAGES = {
+    "/admin/users": "admin",
+    "/admin/new-user": "admin",
+    "/admin/users/bob": "admin",
+    "/admin/plans": "admin",
+    "/admin/new-plan": "admin",
+    "/admin/plans/gold": "admin",
+    "/admin/audit": "viewer",
+}
 FORMS = {
     "/admin/new-user": {"name": "carl", "password": "x", "workers": "low"},
     "/admin/users/bob/settings": {"role": "viewer"},
@@ -27,6 +35,9 @@ FORMS = {
     "/admin/users/bob/disable": {},
     "/admin/users/bob/enable": {},
     "/admin/users/bob/token": {"token": "laptop"},
+    "/admin/new-plan": {"name": "silver"},
+    "/admin/plans/gold": {"workers": "low"},
+    "/admin/plans/gold/remove": {},
 }
 
 
@@ -55,6 +66,11 @@ class Person:
         return words(answer)
 
 
+def content(database: Database) -> list[object]:
+    """All that an act could change."""
+    return [database.all(f"SELECT * FROM {table}") for table in ("account", "worker", "token", "plan", "audit")]
+
+
 def words(answer: falcon.testing.Result) -> str:
     return " ".join(Page(answer.text).text.split())
 
@@ -79,8 +95,9 @@ def admin(person: Callable[[str], Person]) -> Person:
     return person("admin")
 
 
-def test_who_may_look_and_who_may_act(person: Callable[[str], Person], database: Database) -> None:
+def test_who_may_look_and_who_may_act(person: Callable[[str], Person], database: Database, acts: Acts) -> None:
     users.create_token(database, find(database, "bob"), "laptop")
+    acts.put_plan("gold", ["high"], None, {})
     for role in ROLES:
         ann = person(role)
         links = Page(ann.get("/tokens").text).links
@@ -89,10 +106,10 @@ def test_who_may_look_and_who_may_act(person: Callable[[str], Person], database:
             assert ann.get(path).status_code == (200 if is_allowed else 403), (role, path)
         assert ("/admin/users" in links) == (role == "admin")
         for path, fields in FORMS.items():
-            before = database.all("SELECT * FROM account"), database.all("SELECT * FROM worker")
+            before = content(database)
             assert ann.post(path, **fields).status_code == (303 if role == "admin" else 403), (role, path)
             if role != "admin":
-                assert (database.all("SELECT * FROM account"), database.all("SELECT * FROM worker")) == before
+                assert content(database) == before
 
 
 def test_the_list_is_searched_and_has_pages(admin: Person, database: Database) -> None:
@@ -188,3 +205,55 @@ def test_who_is_not_there(admin: Person) -> None:
     for name in ("nobody", "a%00b", "%3Cscript%3E"):
         assert admin.get(f"/admin/users/{name}").status_code == 404
         assert admin.post(f"/admin/users/{name}/disable").status_code == 404
+
+
+def test_plans(admin: Person, database: Database, acts: Acts) -> None:
+    assert "No plans" in admin.see("/admin/plans")
+    added = {"name": "gold", "workers": "high:2 low", "rule": "weighted", "unfinished": "7", "requests": ""}
+    assert admin.post("/admin/new-plan", **added).status_code == 303
+    assert admin.post("/admin/new-plan", **added).status_code == 422
+    acts.set_plan("bob", "gold")
+    assert "gold high:2, low weighted 7" in admin.see("/admin/plans")
+    page = admin.get("/admin/plans/gold").text
+    assert 'value="high:2 low"' in page
+    wrong = admin.post("/admin/plans/gold", workers="high low", requests="x")
+    assert (wrong.status_code, "A quota of requests is" in words(wrong)) == (422, True)
+    assert 'value="high low"' in wrong.text  # what was typed
+    kept = admin.post("/admin/plans/gold/remove")
+    assert (kept.status_code, "There are users with the plan gold" in words(kept)) == (422, True)
+    assert 'value="high:2 low"' in kept.text
+    assert admin.post("/admin/plans/gold", workers="low").status_code == 303
+    plan = grants.find_plan(database, "gold")
+    assert plan == grants.Plan("gold", None, grants.Quota(), {"low": 1})
+    acts.set_plan("bob", None)
+    admin.post("/admin/plans/gold/remove")
+    assert grants.plans(database) == []
+    assert admin.get("/admin/plans/gold").status_code == 404
+    assert "A plan's name is" in words(admin.post("/admin/new-plan", name="<b>"))
+
+
+def test_the_audit_log(person: Callable[[str], Person], database: Database, acts: Acts) -> None:
+    viewer = person("viewer")
+    acts.grant("bob", ["low:3", "high"])
+    acts.set_quota("bob", {"unfinished": 7})
+    Acts(database, "<script>").create_token("ann", "ci", ["read", "write"], None)
+    assert "user.grant bob workers low:3 high cli:operator" in viewer.see("/admin/audit")
+    assert "token.create ann name ci scopes read, write" in viewer.see("/admin/audit")
+    assert "&lt;script&gt;" in viewer.get("/admin/audit").text
+    assert "token.create" not in viewer.see("/admin/audit?subject=bob")
+    assert "user.quota" not in viewer.see("/admin/audit?actor=%3Cscript%3E")
+    assert "Nothing fits" in viewer.see("/admin/audit?actor=nobody%00")
+
+
+def test_pages_of_the_audit_log(person: Callable[[str], Person], database: Database) -> None:
+    viewer = person("viewer")
+    with database.write():
+        for n in range(110):
+            audit.note(database, "test", f"act.{n:03}", "many")
+    path, seen = "/admin/audit?subject=many", []
+    while path:
+        page = Page(viewer.get(path).text)
+        seen += [word for word in page.text.split() if word.startswith("act.")]
+        path = next((link for link in page.links if "before=" in link), "")
+    assert seen == [f"act.{n:03}" for n in reversed(range(110))]
+    assert viewer.get("/admin/audit?before=x").status_code == 400
