@@ -4,6 +4,8 @@ from typing import Any
 
 import falcon
 
+import redisq
+
 from .. import problems
 from ..auth import Gate
 from ..database import Database
@@ -45,6 +47,7 @@ def add(
     offer: Offer,
     orders: Orders,
     document: Document,
+    queue_app: redisq.RedisQ,
     is_embedded: bool = False,
 ) -> None:
     """Adds all to an app. `is_embedded`: an app around it knows who is logged in, and tokens are worth nothing."""
@@ -68,7 +71,7 @@ def add(
         app.add_route("/tokens", tokens)
         app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
 
-    add_people(app, site, database)
+    add_people(app, site, database, queue_app)
 
     def serialize(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
         if not site.serialize(request, response, error):

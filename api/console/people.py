@@ -1,21 +1,27 @@
-"""The pages of administrators about people: their paths, and what leads to them."""
+"""The pages of administrators about users, workers and the timetable: their paths, and what leads to them."""
 
 from typing import Any
+
+import redisq
 
 from ..database import Database
 from .accounts import Accounts
 from .auditlog import AuditLog
+from .cron import Cron
 from .plans import Plans
 from .site import Place, Site
+from .workers import Workers
 
 _PLACES = (
+    Place("Administration", "Workers", "/admin/workers", "worker", "viewer"),
+    Place("Administration", "Cron", "/admin/cron", "clock", "viewer"),
     Place("Administration", "Users", "/admin/users", "users", "admin"),
     Place("Administration", "Plans", "/admin/plans", "list", "admin"),
     Place("Administration", "Audit log", "/admin/audit", "log", "viewer"),
 )
 
 
-def add(app: Any, site: Site, database: Database) -> None:
+def add(app: Any, site: Site, database: Database, queue_app: redisq.RedisQ) -> None:
     """Adds all to an app."""
     site.places += _PLACES
     accounts = Accounts(site, database)
@@ -30,3 +36,11 @@ def add(app: Any, site: Site, database: Database) -> None:
     app.add_route("/admin/plans/{name}", plans, suffix="one")
     app.add_route("/admin/plans/{name}/remove", plans, suffix="remove")
     app.add_route("/admin/audit", AuditLog(site, database))
+    workers = Workers(site, database, queue_app)
+    app.add_route("/admin/workers", workers)
+    for act in ("stop", "recycle"):
+        app.add_route(f"/admin/workers/{act}", workers, suffix=act)
+    cron = Cron(site, database, queue_app)
+    app.add_route("/admin/cron", cron)
+    for act in ("run", "pause", "resume"):
+        app.add_route(f"/admin/cron/{act}", cron, suffix=act)

@@ -79,6 +79,13 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/admin/plans/{name}": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
     "/admin/plans/{name}/remove": {"POST": _LOGIN},
     "/admin/audit": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/workers": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/workers/stop": {"POST": _LOGIN},
+    "/admin/workers/recycle": {"POST": _LOGIN},
+    "/admin/cron": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/cron/run": {"POST": _LOGIN},
+    "/admin/cron/pause": {"POST": _LOGIN},
+    "/admin/cron/resume": {"POST": _LOGIN},
 }
 
 

@@ -25,6 +25,8 @@ PAGES = {
     "/admin/new-plan": "admin",
     "/admin/plans/gold": "admin",
     "/admin/audit": "viewer",
+    "/admin/workers": "viewer",
+    "/admin/cron": "viewer",
 }
 FORMS = {
     "/admin/new-user": {"name": "carl", "password": "x", "workers": "low"},
