@@ -66,6 +66,7 @@ def invoice(input_param: int) -> Any:
     raise ConnectionError(f"the printer in room {input_param % 7} does not answer: [Errno 111] Connection refused")
 
 
+@app.cron("0 6 1 * *", tz="Europe/Berlin", args=["the figures of the month"])
 @app.task(name="report")
 def report(input_param: str) -> Any:
     """Takes its time."""
@@ -192,7 +193,7 @@ def pages(page: Any, url: str, shot: Any) -> None:
 def people(page: Any, url: str, shot: Any) -> None:
     """What an administrator sees of users."""
     log_in(page, url, "root")
-    for name in ("users", "users/billing", "new-user", "plans", "plans/gold", "audit"):
+    for name in ("users", "users/billing", "new-user", "plans", "plans/gold", "audit", "workers", "cron"):
         page.goto(f"{url}/admin/{name}")
         shot(f"admin-{name.replace('/', '-')}")
     page.goto(f"{url}/admin/users/root")

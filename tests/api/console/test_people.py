@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import falcon.testing
 import pytest
@@ -14,6 +14,7 @@ from redisq_api.sessions import Sessions
 from redisq_api.users import ROLES
 
 from tests.api.conftest import Client, find
+from tests.api.console.test_guard import ODD
 from tests.api.test_home import Page
 
 OWN = {"Host": "a.example", "Origin": "http://a.example", "Content-Type": "application/x-www-form-urlencoded"}
@@ -259,3 +260,10 @@ def test_pages_of_the_audit_log(person: Callable[[str], Person], database: Datab
         path = next((link for link in page.links if "before=" in link), "")
     assert seen == [f"act.{n:03}" for n in reversed(range(110))]
     assert viewer.get("/admin/audit?before=x").status_code == 400
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_browser_sends_breaks_nothing(admin: Person, odd: str) -> None:
+    sent = quote(odd, safe="", errors="surrogatepass")
+    for query in ("users?text", "users?after", "audit?subject", "audit?actor", "audit?before"):
+        assert admin.get(f"/admin/{query}={sent}").status_code in (200, 400), query

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from redisq_api.acts import Acts
 from redisq_api.database import Database
 
+import redisq
 from tests.api.console.conftest import Console
 
 NASTY = "<img src=x onerror=alert(1)>'\"{{ 7*7 }}"
@@ -83,3 +84,15 @@ def test_long_names_fit(admin: Console, database: Database) -> None:
         for path in ("users", f"users/{name}", "plans", f"plans/{plan}", "new-user", "audit"):
             page = admin.open(f"/admin/{path}")
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
+
+
+def test_workers_and_cron(admin: Console, worker: redisq.RedisQ) -> None:
+    worker.queue("default").put(NASTY)
+    delivery = worker.queue("default").claim()
+    assert delivery is not None
+    page = admin.open("/admin/workers")
+    expect(page.locator("td[data-label=Runs]")).to_contain_text(delivery.job.id)
+    admin.check()
+    page.click("nav >> text=Cron")
+    expect(page.locator(".empty .title")).to_have_text("No entries")
+    admin.check()
