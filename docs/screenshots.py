@@ -25,6 +25,15 @@ from redisq.embedded import EmbeddedServer
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static" / "console"
 WIDTHS = {"light": 1280, "dark": 1280, "phone": 390}
+TASKS = (
+    ("failed", "task=invoice"),
+    ("traceback", "task=import-of-all-the-orders-that-came-in-by-letter"),
+    ("huge", "task=export"),
+    ("long", "text=xxxxx"),
+    ("scheduled", "status=scheduled"),
+    ("running", "status=running"),
+    ("done", "task=resize"),
+)
 IN_DOCS = {"tasks-light", "tasks-dark", "task-failed-light", "new-light", "tasks-phone"}
 
 app = redisq.RedisQ()
@@ -66,6 +75,19 @@ def invoice(input_param: int) -> Any:
     raise ConnectionError(f"the printer in room {input_param % 7} does not answer: [Errno 111] Connection refused")
 
 
+@app.task(name="import-of-all-the-orders-that-came-in-by-letter", max_attempts=1)
+def import_orders(input_param: list[str]) -> Any:
+    """Fails in the depths of a long chain of calls, with an error of many lines."""
+    frames = "\n".join(f'  File "/srv/app/orders/{n}.py", line {17 * n}, in read_{n}' for n in range(1, 30))
+    raise ValueError(f"cannot read {'x' * 300}\nTraceback (most recent call last):\n{frames}")
+
+
+@app.task(name="export")
+def export(input_param: bool) -> Any:
+    """Gives back more than a page can show."""
+    return [{"order": n, "lines": ["pencil", "paper"], "total": n / 7} for n in range(1000)]
+
+
 @app.task(name="report")
 def report(input_param: str) -> Any:
     """Takes its time."""
@@ -104,6 +126,8 @@ def fill(url: str, database_url: str) -> None:
             picture = f"https://pictures.example/2026/11/{n:04}.png"
             post("resize", {"url": picture, "format": "webp", "size": size, "tags": ["x"]})
         post("invoice", 70_412)
+        post("import-of-all-the-orders-that-came-in-by-letter", [["a"]])
+        post("export", True)
         post("describe", "x" * 400)
         post("report", "the figures of November", queue="high")
         post("describe", "later", delay=86_400.0)
@@ -151,7 +175,7 @@ def pages(page: Any, url: str, shot: Any) -> None:
     shot("tasks")
     page.goto(f"{url}/?status=failed&text=nothing")
     shot("tasks-none")
-    for name, search in (("failed", "status=failed"), ("running", "status=running"), ("done", "task=resize")):
+    for name, search in TASKS:
         page.goto(f"{url}/?{search}")
         page.click("td.main a")
         shot(f"task-{name}")
@@ -164,8 +188,17 @@ def pages(page: Any, url: str, shot: Any) -> None:
     page.fill("[name='input/size/width']", "70000")
     page.click("text=Create")
     shot("new-wrong")
+    for kind in ("invoice", "import-of-all-the-orders-that-came-in-by-letter", "export"):
+        page.goto(f"{url}/tasks/new?task={kind}")
+        shot(f"new-{kind[:7]}")
+    page.goto(f"{url}/tasks/new?task=invoice&mode=many")
+    page.fill("[name=many]", "1\ntwo\n3")
+    page.click("text=Create")
+    shot("new-many-wrong")
     page.goto(f"{url}/tokens")
     shot("tokens")
+    page.click("text=Create token")
+    shot("token-new")
     page.goto(f"{url}/docs")
     shot("docs")
     page.goto(f"{url}/nowhere")
