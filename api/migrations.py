@@ -14,6 +14,8 @@ of a session is known by its SHA-256.
 A `webhook_delivery` is `pending` (its next attempt is due at `due_at`), `sending` (a worker has attempt number
 `attempts` since `sent_at`), `delivered` or `failed`. `failures` counts since it was begun or resent. Where it goes to
 the `callback_url` of a task, `webhook_id` is empty, as it is with the secrets for that.
+
+A row of `history` is about the `step` microseconds that end `at`; what its values are is told in history.py.
 """
 
 import secrets
@@ -137,7 +139,15 @@ _STEP_7 = (
         created_at BIGINT NOT NULL, seen_at BIGINT NOT NULL, flash TEXT)""",
     """CREATE INDEX session_of_account ON session (account_id)""",
 )
-_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6, _STEP_7)
+# How the queues were lately, and who samples them: when that lease ends, and whose it is.
+_STEP_8 = (
+    """CREATE TABLE history (
+        queue TEXT NOT NULL, step BIGINT NOT NULL, at BIGINT NOT NULL, depth DOUBLE PRECISION,
+        oldest DOUBLE PRECISION, done DOUBLE PRECISION, failed DOUBLE PRECISION, latency DOUBLE PRECISION,
+        PRIMARY KEY (queue, step, at))""",
+    """INSERT INTO service (name, value) VALUES ('history', '')""",
+)
+_STEPS = (_STEP_1, _STEP_2, _STEP_3, _STEP_4, _STEP_5, _STEP_6, _STEP_7, _STEP_8)
 _IS_SQLITE_SET_UP = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migration'"
 _IS_SET_UP = "SELECT 1 WHERE to_regclass('migration') IS NOT NULL"
 

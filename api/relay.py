@@ -1,4 +1,4 @@
-"""The relay: results from the queue into the database, tasks from the outbox into the queue.
+"""The relay: results from the queue into the database, tasks from the outbox into the queue, samples of the queues.
 
 Several at once share the work: a row is one relay's to hand over, for a time, and the feed gives an entry to one reader
 at a time. A relay that is killed loses nothing: what it had not written stays in the feed, what it had not marked is
@@ -20,6 +20,7 @@ import redisq
 from . import clock, idempotency, limits, migrations, outbox, store
 from .database import Database, Unavailable
 from .handover import Handover, job_id, task_of
+from .history import Sampler
 from .outbox import Bound, Ending
 from .room import Window
 from .settings import Settings
@@ -69,6 +70,7 @@ class Relay:
         self._sweeping: Iterator[int] | None = None
         self._keep = keep_days * 86400 * clock.SECOND
         self._clean_at = 0.0
+        self._sampler = Sampler(database, app)
         self._courier = courier or Courier(database, app, self._feed_name, Settings())
 
     def run(self, stop: threading.Event) -> None:
@@ -80,6 +82,7 @@ class Relay:
                 self.collect(idle)
                 idle = 0.0 if self.hand_over() else _IDLE_SECONDS
                 self._sweep_on()
+                self._sampler.sample()
                 if time.monotonic() >= self._clean_at:
                     # One batch at a time: what ends meanwhile must not wait for the cleaning.
                     is_done = self.clean() < _CLEAN_BATCH

@@ -8,6 +8,7 @@ from .cron import CronEntry
 from .current import CurrentJob, current_job
 from .delivery import Delivery
 from .enqueueing import EnqueueCall
+from .errorgroups import ErrorGroup, ErrorGroups
 from .errors import (
     AppNotFound,
     CronNotFound,
@@ -46,8 +47,9 @@ from .job import Job, Parent
 from .logline import LogEntry
 from .middleware import Middleware
 from .retry import Backoff
+from .search import Filter, JobPage
 from .settings import Retention
-from .survey import HeldJob, WorkerInfo
+from .survey import HeldJob, QueueInfo, Survey, WorkerInfo
 from .task import Task
 from .waiting import as_completed, as_completed_async, wait, wait_async
 from .workflow import Flow, Workflow, chain, group
@@ -68,8 +70,11 @@ __all__ = [
     "EmbeddedServerError",
     "EnqueueCall",
     "EnqueueUnknown",
+    "ErrorGroup",
+    "ErrorGroups",
     "Feed",
     "FeedFull",
+    "Filter",
     "Flow",
     "GiveUp",
     "HeldJob",
@@ -81,6 +86,7 @@ __all__ = [
     "JobFailed",
     "JobLogHandler",
     "JobNotFound",
+    "JobPage",
     "JobRunning",
     "LeaseLost",
     "LogEntry",
@@ -92,6 +98,7 @@ __all__ = [
     "PayloadTooLarge",
     "Queue",
     "QueueFull",
+    "QueueInfo",
     "RedisQ",
     "RedisQError",
     "Retention",
@@ -99,6 +106,7 @@ __all__ = [
     "ServerRefused",
     "ServerUnavailable",
     "SoftTimeout",
+    "Survey",
     "Task",
     "TaskNameTaken",
     "UnknownTask",

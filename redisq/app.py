@@ -30,6 +30,7 @@ from .queue import queue_names
 from .schedule import Cron, Every
 from .settings import Retention, Settings
 from .signing import signer
+from .survey import Survey
 from .task import Task
 from .times import is_number
 from .topology import open_server
@@ -192,6 +193,10 @@ class RedisQ:
     def queue_names(self) -> set[str]:
         """Of all queues into which something was ever enqueued."""
         return queue_names(self.settings)
+
+    def survey(self) -> Survey:
+        """A new observer of its queues and workers, which tells rates from its second look on."""
+        return Survey(self.settings)
 
     def feed(self, name: str) -> Feed:
         """The feed of this name; InvalidName."""

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from . import keys
 from .connection import evalsha
 from .endpoint import Command
-from .scripts import CANCEL, PURGE, REVIVE, Script
+from .errors import InvalidOption
+from .scripts import CANCEL, DELETE, PURGE, REVIVE, Script
+from .search import Filter, Walk
 from .settings import Settings
 from .times import server_ms
 
@@ -68,6 +70,31 @@ def revive(settings: Settings, queue: str, task: str | None = None) -> Iterator[
         low, skip = end, stay + (skip if end == low else 0)
 
 
+#: What can be done to jobs by a filter, and to those of which status.
+ACTS = {
+    "retry": ("failed",),
+    "cancel": ("queued", "scheduled", "running"),
+    "delete": ("queued", "scheduled", "failed", "succeeded", "cancelled"),
+}
+
+
+def by_filter(settings: Settings, queue: str, act: str, chosen_by: Filter) -> Iterator[Portion]:
+    """Retry, cancel or delete the jobs that a filter chooses. A job that meanwhile is no longer such a one stays as it
+    is; one that comes meanwhile is done if it comes where this has not been. InvalidOption.
+    """
+    if act not in ACTS:
+        raise InvalidOption(f"act: one of {', '.join(ACTS)}, not {act!r:.80}")
+    if chosen_by.status not in ACTS[act]:
+        raise InvalidOption(f"{act}: of jobs that are {' or '.join(ACTS[act])}, not {chosen_by.status}")
+    place, walk = _Place(settings, queue), Walk(settings, queue, chosen_by)
+    for portion in walk.portions():
+        done = place.act_on(act, portion.chosen)
+        yield Portion(len(done), len(portion.ids))
+        if chosen_by.status != "running":  # who runs stays where it is until it has stopped
+            stays = [at for i, at in zip(portion.ids, portion.cursors, strict=True) if i not in done]
+            walk.behind(stays[-1] if stays else portion.began, len(done) if stays else 0)
+
+
 class _Place:
     """The keys of one queue, and calls to where they are."""
 
@@ -85,6 +112,16 @@ class _Place:
         """What a script that takes one id answers of each: the job's fields as they then are."""
         replies = self.ask([evalsha(script, [self.base], (local_id, *args)) for local_id in ids])
         return [dict(zip(flat[::2], flat[1::2], strict=True)) for flat in replies]
+
+    def act_on(self, act: str, ids: Sequence[bytes]) -> set[bytes]:
+        """To which of these it was done."""
+        if act == "delete":
+            commands = [evalsha(DELETE, [self.base], (i, self._settings.retention.ended)) for i in ids]
+            return {i for i, answer in zip(ids, self.ask(commands), strict=True) if answer == b"ok"}
+        if act == "retry":
+            return {i for i, job in zip(ids, self.act(REVIVE, ids), strict=True) if job.get(b"s") != b"f"}
+        jobs = self.act(CANCEL, ids, *self._settings.retention.ended_args)
+        return {i for i, job in zip(ids, jobs, strict=True) if job.get(b"s") == b"c" or job.get(b"m") == b"1"}
 
     def of_task(self, ids: Sequence[bytes], task: str) -> list[bytes]:
         found = self.ask([("HGET", self.key("job") + local_id, "t") for local_id in ids])

@@ -19,6 +19,7 @@ from .claimed import Claimed
 from .codec import as_text
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
+from .errorgroups import ErrorGroups, error_groups
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, Parent, as_hash
 from .logline import LogEntry
@@ -30,6 +31,7 @@ from .parents import parents
 from .policy import limits_of
 from .producer import NewJob, Producer
 from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
+from .search import LOOKED_THROUGH, Filter, JobPage, Walk, look_through
 from .settings import Settings
 from .survey import Survey, WorkerInfo
 from .times import as_datetime, server_ms
@@ -123,6 +125,28 @@ class Queue:
         if not isinstance(limit, int) or limit < 0:
             raise InvalidOption(f"limit: a whole number from 0 on, not {limit!r}")
         return islice(self._jobs(status), limit)
+
+    def search(self, chosen_by: Filter, cursor: str | None = None, limit: int = 50) -> JobPage[Job]:
+        """Up to `limit` jobs that the filter chooses, after those of an earlier page; its cost does not grow with the
+        queue. InvalidOption.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LOOKED_THROUGH:
+            raise InvalidOption(f"limit: a whole number from 1 to {LOOKED_THROUGH}, not {limit!r}")
+        found, after, seen = look_through(Walk(self._settings, self.name, chosen_by, cursor), limit)
+        return JobPage([job for job in self.find(found) if job is not None], after, seen)
+
+    def act(self, act: str, chosen_by: Filter) -> Iterator[bulk.Portion]:
+        """Have all that the filter chooses retried (dead letters), cancelled (unfinished jobs) or deleted (all but
+        those that run): "retry", "cancel", "delete". It is done as the iterator is read, about a hundred entries at a
+        time, so who reads no further stops it; each portion tells how many of how many. InvalidOption.
+        """
+        return bulk.by_filter(self._settings, self.name, act, chosen_by)
+
+    def error_groups(self, most: int = 2000) -> ErrorGroups:
+        """The newest dead letters, `most` at most, grouped by task, type of exception and first line of the error."""
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise InvalidOption(f"most: a whole number from 1 on, not {most!r}")
+        return error_groups(self._settings, self.name, most)
 
     def oldest(self) -> Job | None:
         """The job that is next among those that wait; None if nothing waits. As long as the queue may be, one look."""

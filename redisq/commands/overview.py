@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..serverinfo import ServerInfo, server_info
-from ..survey import QueueInfo, Survey, WorkerInfo
+from ..survey import QueueInfo, WorkerInfo
 from ..urls import redact
 from .output import duration, safe, show_json, show_table, size
 from .shared import DONE, Commands, add_command, open_app, queue_name, say
@@ -28,7 +28,7 @@ def info(args: argparse.Namespace) -> int:
     """Show the queues: jobs by status, the oldest that waits, workers; and the server: memory, disk, what it evicts."""
     app = open_app(args)
     server = server_info(app.settings)
-    queues = Survey(app.settings).queues(args.queues or sorted(app.queue_names()))
+    queues = app.survey().queues(args.queues or sorted(app.queue_names()))
     if args.json:
         show_json({"server": _server_record(server, app.settings.server.url)})
         for queue in queues:
@@ -51,7 +51,7 @@ def info(args: argparse.Namespace) -> int:
 def workers(args: argparse.Namespace) -> int:
     """Show the workers: where each runs, its queues, what is left of its lease, how many jobs it holds."""
     app = open_app(args)
-    found = Survey(app.settings).workers([args.queue] if args.queue else sorted(app.queue_names()))
+    found = app.survey().workers([args.queue] if args.queue else sorted(app.queue_names()))
     if args.json:
         for worker in found:
             show_json(_worker_record(worker))

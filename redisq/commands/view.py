@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..app import RedisQ
 from ..errors import RedisQError
-from ..survey import QueueInfo, Survey, WorkerInfo
+from ..survey import QueueInfo, WorkerInfo
 from ..urls import redact
 
 #: Seconds in which a job that still runs was begun, to count among the waits.
@@ -23,7 +23,7 @@ class View:
         self.trouble = ""
         self._app = app
         self._names = names
-        self._survey = Survey(app.settings)
+        self._survey = app.survey()
 
     def look(self) -> None:
         """Raises nothing that a later look may mend."""
