@@ -48,6 +48,7 @@ from .logline import LogEntry
 from .middleware import Middleware
 from .retry import Backoff
 from .search import Filter, JobPage
+from .serverinfo import ServerInfo
 from .settings import Retention
 from .survey import HeldJob, QueueInfo, Survey, WorkerInfo
 from .task import Task
@@ -103,6 +104,7 @@ __all__ = [
     "RedisQError",
     "Retention",
     "Retry",
+    "ServerInfo",
     "ServerRefused",
     "ServerUnavailable",
     "SoftTimeout",

@@ -28,6 +28,7 @@ from .policy import OPTIONS as POLICY
 from .policy import Policy
 from .queue import queue_names
 from .schedule import Cron, Every
+from .serverinfo import ServerInfo, server_info
 from .settings import Retention, Settings
 from .signing import signer
 from .survey import Survey
@@ -197,6 +198,10 @@ class RedisQ:
     def survey(self) -> Survey:
         """A new observer of its queues and workers, which tells rates from its second look on."""
         return Survey(self.settings)
+
+    def server_info(self) -> ServerInfo:
+        """What the server is, and how safe jobs are with it. ServerUnavailable, ServerRefused."""
+        return server_info(self.settings)
 
     def feed(self, name: str) -> Feed:
         """The feed of this name; InvalidName."""

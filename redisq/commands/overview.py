@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..serverinfo import ServerInfo, server_info
+from ..serverinfo import ServerInfo
 from ..survey import QueueInfo, WorkerInfo
 from ..urls import redact
 from .output import duration, safe, show_json, show_table, size
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 def info(args: argparse.Namespace) -> int:
     """Show the queues: jobs by status, the oldest that waits, workers; and the server: memory, disk, what it evicts."""
     app = open_app(args)
-    server = server_info(app.settings)
+    server = app.server_info()
     queues = app.survey().queues(args.queues or sorted(app.queue_names()))
     if args.json:
         show_json({"server": _server_record(server, app.settings.server.url)})
