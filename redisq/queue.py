@@ -135,12 +135,13 @@ class Queue:
         found, after, seen = look_through(Walk(self._settings, self.name, chosen_by, cursor), limit)
         return JobPage([job for job in self.find(found) if job is not None], after, seen)
 
-    def act(self, act: str, chosen_by: Filter) -> Iterator[bulk.Portion]:
+    def act(self, act: str, chosen_by: Filter, cursor: str | None = None) -> Iterator[bulk.Portion]:
         """Have all that the filter chooses retried (dead letters), cancelled (unfinished jobs) or deleted (all but
         those that run): "retry", "cancel", "delete". It is done as the iterator is read, about a hundred entries at a
-        time, so who reads no further stops it; each portion tells how many of how many. InvalidOption.
+        time, so who reads no further stops it; each portion tells how many of how many, and the cursor with which
+        another call goes on behind it. InvalidOption.
         """
-        return bulk.by_filter(self._settings, self.name, act, chosen_by)
+        return bulk.by_filter(self._settings, self.name, act, chosen_by, cursor)
 
     def error_groups(self, most: int = 2000) -> ErrorGroups:
         """The newest dead letters, `most` at most, grouped by task, type of exception and first line of the error."""
