@@ -13,7 +13,7 @@ import falcon
 import redisq
 
 from . import meter, migrations, offer, outbox, problems, routing, settings
-from .auth import Gate
+from .auth import Gate, vouched
 from .console import pages
 from .console.cookies import Cookies
 from .console.guard import Guard
@@ -92,9 +92,10 @@ def _create(
     jobs = Jobs(queue_app, handover, bound, partial(outbox.held, database))
     router = Router()
     sessions, cookies = Sessions(database, config.session_idle, config.session_age), Cookies(config.proxies)
-    guard = Guard(sessions, cookies, router, config.max_body)
-    gate = Gate(database, config.proxies, authenticate, guard.user)
     quotas = Quotas(database, Quota(config.unfinished, *config.requests))
+    known = partial(vouched, database, authenticate) if authenticate else None
+    guard = Guard(sessions, cookies, router, quotas, config.max_body, known)
+    gate = Gate(database, config.proxies, authenticate, guard.user)
     posting = Posting(database, jobs, routing.Router(database, jobs, config.longest), quotas)
     app: WSGIApp = falcon.App(router=router)
     counts = _meter(config)
@@ -135,6 +136,7 @@ def _create(
     pages.add(
         app, database=database, sessions=sessions, cookies=cookies, gate=gate, desk=desk, jobs=jobs,
         posting=posting, offer=offered, orders=orders, document=document, queue_app=queue_app,
+        is_embedded=authenticate is not None,
     )  # fmt: skip
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()

@@ -90,7 +90,7 @@ class Gate:
     def visitor(self, request: falcon.Request) -> User | None:
         """Who asks, or None for somebody who does not say. Raises 401 or 429 for credentials that do not hold."""
         if self._authenticate is not None:
-            return self._known(self._authenticate(outer(request)))
+            return vouched(self._database, self._authenticate, request)
         header = request.get_header("Authorization")
         if header is None:
             return self._by_cookie(request)
@@ -102,15 +102,6 @@ class Gate:
             if user is not None:
                 return user
         raise unauthorized("The credentials are not valid.")
-
-    def _known(self, name: str | None) -> User | None:
-        """The user whom the app around the service vouches for."""
-        if name is None:
-            return None
-        user = users.find(self._database, name)
-        if user is None or user.disabled:
-            raise unauthorized("You are no user of this service.")
-        return user
 
     def check(self, request: falcon.Request, name: str, password: str) -> User:
         """The user who has that password; raises 401 or 429."""
@@ -148,6 +139,17 @@ class Gate:
         claimed = (request.get_header("X-Forwarded-For") or "").split(",")
         route = [*(part.strip() for part in claimed if part.strip()), request.remote_addr]
         return route[-1 - min(self._proxies, len(route) - 1)]
+
+
+def vouched(database: Database, authenticate: Authenticate, request: falcon.Request) -> User | None:
+    """The user whom the app around the service vouches for; raises 401 for one who is no user here."""
+    name = authenticate(outer(request))
+    if name is None:
+        return None
+    user = users.find(database, name)
+    if user is None or user.disabled:
+        raise unauthorized("You are no user of this service.")
+    return user
 
 
 def _network(address: str) -> str:

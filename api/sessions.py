@@ -17,6 +17,8 @@ from .users import User
 
 # How exactly it is known when a session was used last.
 _SEEN_TO = 60 * clock.SECOND
+# So many messages, beside the last one, wait to be shown.
+_FLASHES = 4
 _FIND = " ".join(
     (
         users.SELECT,
@@ -80,7 +82,7 @@ class Sessions:
         with self._database.note():
             row = self._database.one("SELECT flash FROM session WHERE digest = ?", session.digest)
             kept = _flashes.decode(row[0]) if row and row[0] else []
-            flashes = msgspec.json.encode([*kept, (kind, text)]).decode()
+            flashes = msgspec.json.encode([*kept[-_FLASHES:], (kind, text)]).decode()
             self._database.run("UPDATE session SET flash = ? WHERE digest = ?", flashes, session.digest)
 
     def flashes(self, session: Session) -> list[tuple[str, str]]:

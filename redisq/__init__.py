@@ -38,14 +38,17 @@ from .errors import (
     TaskNameTaken,
     UnknownTask,
     WaitTimeout,
+    WorkerNotFound,
     WorkflowNotFound,
 )
 from .feed import Feed
 from .finding import load_app
+from .graph import WorkflowNode
 from .handler import JobLogHandler
 from .job import Job, Parent
 from .logline import LogEntry
 from .middleware import Middleware
+from .policy import QueueLimits
 from .retry import Backoff
 from .search import Filter, JobPage
 from .serverinfo import ServerInfo
@@ -100,6 +103,7 @@ __all__ = [
     "Queue",
     "QueueFull",
     "QueueInfo",
+    "QueueLimits",
     "RedisQ",
     "RedisQError",
     "Retention",
@@ -114,7 +118,9 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkerInfo",
+    "WorkerNotFound",
     "Workflow",
+    "WorkflowNode",
     "WorkflowNotFound",
     "as_completed",
     "as_completed_async",

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import acting, completion, cron, doctor, enqueueing, jobs, overview, queues, top
+from .commands import acting, completion, cron, doctor, enqueueing, errors, jobs, overview, queues, top
 from .commands.shared import DONE, FAILED, WRONG_USAGE, NotDone, WrongUsage, say
 from .errors import RedisQError
 
 #: In the order in which help lists them.
-GROUPS = (overview, top, jobs, enqueueing, acting, queues, cron, doctor, completion)
+GROUPS = (overview, top, jobs, errors, enqueueing, acting, queues, cron, doctor, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

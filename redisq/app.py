@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, overload
 
-from . import keys
+from . import keys, orders
 from .batching import Batching
 from .codec import JSON, Codec
 from .connection import PATIENCE
@@ -195,13 +195,25 @@ class RedisQ:
         """Of all queues into which something was ever enqueued."""
         return queue_names(self.settings)
 
+    def server_info(self) -> ServerInfo:
+        """What the server is, and how safe jobs are with it. ServerUnavailable, ServerRefused."""
+        return server_info(self.settings)
+
     def survey(self) -> Survey:
         """A new observer of its queues and workers, which tells rates from its second look on."""
         return Survey(self.settings)
 
-    def server_info(self) -> ServerInfo:
-        """What the server is, and how safe jobs are with it. ServerUnavailable, ServerRefused."""
-        return server_info(self.settings)
+    def stop_worker(self, worker: str, queues: Sequence[str] = ()) -> None:
+        """Have a worker process finish what it runs, and end: its supervisor starts no other, and ends with the last.
+
+        `worker`: its name, and `queues`: some of its queues, as WorkerInfo has them; without, it is looked for in all.
+        Comes back when the order is left, not when it is carried out. WorkerNotFound.
+        """
+        orders.give(self.settings, queues or self.queue_names(), worker, orders.STOP)
+
+    def recycle_worker(self, worker: str, queues: Sequence[str] = ()) -> None:
+        """As `stop_worker`, but another one starts in its place first."""
+        orders.give(self.settings, queues or self.queue_names(), worker, orders.RECYCLE)
 
     def feed(self, name: str) -> Feed:
         """The feed of this name; InvalidName."""

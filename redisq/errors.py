@@ -19,6 +19,7 @@ RedisQError
 ├── NoCurrentJob             `current_job()` outside of a running job
 ├── JobNotFound              (LookupError) no such job, or its result has expired
 ├── JobRunning               the job runs: it can not be deleted now
+├── WorkerNotFound           (LookupError) no such worker, or none that can be told anything
 ├── CronNotFound             (LookupError) no entry of the timetable has this name
 ├── WorkflowNotFound         (LookupError) no such workflow, or it is forgotten
 ├── JobFailed                waited for a job that failed
@@ -130,6 +131,10 @@ class JobRunning(RedisQError):
 
 class WorkflowNotFound(RedisQError, LookupError):
     """No such workflow: it never was, or it is forgotten, as its jobs are."""
+
+
+class WorkerNotFound(RedisQError, LookupError):
+    """No such worker process: it has ended, or what has this name claims through the library, and obeys nobody."""
 
 
 class CronNotFound(RedisQError, LookupError):

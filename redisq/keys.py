@@ -28,7 +28,8 @@ after:<id>                HASH    for which parents a job waits, and how they en
 next:<id>                 LIST    full ids of the jobs that wait for this one
 flow:<id>                 STRING  a workflow: ids of its jobs (JSON); a TTL once one has ended
 cron                      HASH    the timetable, a few fields per entry, see cron.py
-control:<worker>          LIST    ids of jobs that this worker is asked to stop; short-lived
+control:<worker>          LIST    jobs that this worker is to stop, and orders; short-lived
+facts:<worker>            STRING  its memory, version and such (JSON); a TTL as its lease
 done:<id>                 LIST    wakes those who wait for this job, if any do; short-lived
 done:@<mailbox>           LIST    ids of ended jobs for one who waits for many; short-lived
 feed:<name>:…                     the base of a feed
@@ -70,6 +71,7 @@ NAMES = {
     "flow": "flow:",
     "cron": "cron",
     "control": "control:",
+    "facts": "facts:",
     "done": "done:",
     "feed": "feed:",
     "broken": "broken-",

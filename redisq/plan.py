@@ -51,16 +51,19 @@ class Planned(NamedTuple):
 
 
 class Plan:
-    """The jobs of one workflow. `spare`: the numbers of those that run only if others fail. `home` is the queue whose
+    """The jobs of one workflow. `spare`: the numbers of those that run only if others fail. `ties`, `modes`: for which
+    others each waits, and how they must end if not well. `home` is the queue whose
     script makes the workflow; `made`: whether it has. InvalidOption, NotSerializable, PayloadTooLarge.
     """
 
     def __init__(self, steps: Steps, flow_id: str) -> None:
         self.jobs: list[Planned] = []
         self.spare: set[int] = set()
+        self.ties: dict[int, list[int]] = {}
+        self.modes: dict[int, str] = {}
         self.made = False
         self._flow_id = flow_id
-        self._ties = self._bytes = 0
+        self._pairs = self._bytes = 0
         self.shape = self._add(steps, (), "s")
 
     @property
@@ -103,7 +106,7 @@ class Plan:
             if own.mode != "s" or mode != "s":
                 raise InvalidOption("after_failure, after_end: not of a call that comes after another in a workflow")
             ids += own.parents
-        self._ties += len(ids)
+        self._pairs += len(ids)
         if ids:
             options = msgspec.structs.replace(options, after=After(ids, mode))
         settings = call.queue.settings
@@ -115,12 +118,17 @@ class Plan:
         if new.unique is not None:
             raise InvalidOption("unique: not of a job of a workflow")
         self._bytes += len(new.body)
-        if len(self.jobs) >= MOST_JOBS or self._ties > MOST_TIES or len(ids) > MOST_PARENTS:
+        if len(self.jobs) >= MOST_JOBS or self._pairs > MOST_TIES or len(ids) > MOST_PARENTS:
             raise PayloadTooLarge(f"a workflow has {MOST_JOBS} jobs and {MOST_TIES} pairs that wait at most")
         if self._bytes > MOST_BYTES:
             raise PayloadTooLarge(f"a workflow has {MOST_BYTES} bytes of arguments at most")
+        number = len(self.jobs)
         self.jobs.append(Planned(call.queue, new))
-        return len(self.jobs) - 1
+        if parents:
+            self.ties[number] = list(parents)
+            if mode != "s":
+                self.modes[number] = mode
+        return number
 
 
 def numbers(shape: Shape) -> Iterator[int]:

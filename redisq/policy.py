@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -108,6 +108,26 @@ def parse_rate(text: str) -> tuple[int, int]:
     if match is None or not 1 <= count <= MOST or times < 1:
         raise InvalidOption(f"limit: like 3/s, 100/min, 10/5s or 1000/h, at most {MOST}, not {text!r:.80}")
     return count, times * _PERIODS[match[3]]
+
+
+class QueueLimits(NamedTuple):
+    """What `queue.limit` takes: `rate` such as "3/s", and `concurrency`; None for any number."""
+
+    rate: str | None = None
+    concurrency: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes | None) -> QueueLimits:
+        """Of what a queue's state has of them."""
+        rate, concurrency = None, None
+        for _, most, ms in msgspec.json.decode(data, type=list[tuple[str, int, int]]) if data else ():
+            if not ms:
+                concurrency = most
+            else:
+                unit = next(unit for unit in reversed(_PERIODS) if ms % _PERIODS[unit] == 0)
+                times = ms // _PERIODS[unit]
+                rate = f"{most}/{'' if times == 1 else times}{unit}"
+        return cls(rate, concurrency)
 
 
 def _checked(most: Any) -> int:

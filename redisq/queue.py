@@ -1,4 +1,6 @@
-"""Queue: jobs of one name, in one slot. What producers and operators do with it; claiming is in consuming.py."""
+"""Queue: jobs of one name, in one slot. What producers do with it, and what can be done to one job; what operators do
+is in operating.py, claiming in consuming.py.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +12,28 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import msgspec
 import redis
 
-from . import bulk, keys
+from . import keys
 from .bound import BoundQueue, Call, Progress
 from .claimed import Claimed
 from .codec import as_text
 from .connection import LONGEST_BLOCK, evalsha
 from .endpoint import Command
-from .errorgroups import ErrorGroups, error_groups
 from .errors import InvalidOption, JobNotFound, JobRunning, ServerRefused, WaitTimeout
 from .job import STATUSES, UNFINISHED, Job, Parent, as_hash
 from .logline import LogEntry
 from .logline import read as read_log
 from .loops import Loops
 from .observed import ObservedQueue
+from .operating import OperatedQueue
 from .options import NO_OPTIONS, CallOptions
 from .parents import parents
-from .policy import limits_of
 from .producer import NewJob, Producer
-from .scripts import AWAIT, CANCEL, COUNTS, DELETE, LIMIT, PAUSE, REVIVE, Script
+from .scripts import AWAIT, CANCEL, DELETE, REVIVE, Script
 from .search import LOOKED_THROUGH, Filter, JobPage, Walk, look_through
 from .settings import Settings
-from .survey import Survey, WorkerInfo
+from .survey import Survey
 from .times import as_datetime, server_ms
 from .watch import Ending, Key, Watch, news
 
@@ -49,13 +49,11 @@ def queue_names(settings: Settings) -> set[str]:
     return {name for raw in names if keys.is_name(name := raw.decode("utf-8", "replace"))}
 
 
-class Queue:
+class Queue(OperatedQueue):
     """One queue. It exists as soon as something is enqueued; making this object asks the server nothing."""
 
     def __init__(self, settings: Settings, name: str) -> None:
-        self.name = keys.check_name(name)
-        self.base = keys.queue_base(settings.namespace, name)
-        self._settings = settings
+        super().__init__(settings, name)
         self._producer = Producer(settings, name, self.base, self)
         self._kind = BoundQueue if settings.observers is None else ObservedQueue
         self._bound = self.bound(NO_OPTIONS)
@@ -114,10 +112,6 @@ class Queue:
 
     # Looking
 
-    def counts(self) -> dict[str, int]:
-        """Jobs by status, of those that have not ended well, at one moment."""
-        return dict(zip(("scheduled", "queued", "running", "failed"), map(int, self._run(COUNTS)), strict=True))
-
     def jobs(self, status: str | None = None, limit: int = 100) -> Iterator[Job]:
         """Up to `limit` jobs with this status (None: any), the newest first. InvalidOption."""
         if status not in (None, *STATUSES.values()):
@@ -135,28 +129,10 @@ class Queue:
         found, after, seen = look_through(Walk(self._settings, self.name, chosen_by, cursor), limit)
         return JobPage([job for job in self.find(found) if job is not None], after, seen)
 
-    def act(self, act: str, chosen_by: Filter, cursor: str | None = None) -> Iterator[bulk.Portion]:
-        """Have all that the filter chooses retried (dead letters), cancelled (unfinished jobs) or deleted (all but
-        those that run): "retry", "cancel", "delete". It is done as the iterator is read, about a hundred entries at a
-        time, so who reads no further stops it; each portion tells how many of how many, and the cursor with which
-        another call goes on behind it. InvalidOption.
-        """
-        return bulk.by_filter(self._settings, self.name, act, chosen_by, cursor)
-
-    def error_groups(self, most: int = 2000) -> ErrorGroups:
-        """The newest dead letters, `most` at most, grouped by task, type of exception and first line of the error."""
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-            raise InvalidOption(f"most: a whole number from 1 on, not {most!r}")
-        return error_groups(self._settings, self.name, most)
-
     def oldest(self) -> Job | None:
         """The job that is next among those that wait; None if nothing waits. As long as the queue may be, one look."""
         oldest = Survey(self._settings).queues([self.name])[0].oldest
         return None if oldest is None else self.find([oldest.partition(".")[2]])[0]
-
-    def workers(self) -> list[WorkerInfo]:
-        """The workers that are registered with it, and what they hold."""
-        return Survey(self._settings).workers([self.name])
 
     def fetch(self, local_id: str) -> Job:
         """The job as it is now; JobNotFound. Its id comes without the queue's name."""
@@ -256,24 +232,6 @@ class Queue:
     def parents(self, local_id: str) -> list[Parent]:
         return parents(self._settings, self.name, local_id)
 
-    def purge(self) -> int:
-        """Cancel all jobs that wait or are scheduled. Answers how many."""
-        return sum(portion.done for portion in bulk.purge(self._settings, self.name))
-
-    def limit(self, rate: str | None = None, concurrency: int | None = None) -> None:
-        """How many of the queue's jobs may start in a time ("3/s", "100/min") and run at once, over all workers, from
-        now on; None for any number. InvalidOption.
-        """
-        limits = limits_of("=", rate, concurrency)
-        self._run(LIMIT, msgspec.json.encode(limits) if limits else "")
-
-    def pause(self) -> None:
-        """Let nothing be claimed from now on; what runs goes on."""
-        self._run(PAUSE, "1")
-
-    def resume(self) -> None:
-        self._run(PAUSE, "0")
-
     def read(self, claimed: Claimed, changes: Mapping[bytes, bytes] = {}) -> Job:
         """The job that was claimed, as it is while it runs; or with these fields, after it."""
         c = claimed
@@ -295,10 +253,6 @@ class Queue:
     def _key(self, name: str, rest: str = "") -> str:
         return f"{self.base}{keys.NAMES[name]}{rest}"
 
-    def _call(self, commands: Sequence[Command], patience: float | None = None) -> list[Any]:
-        shard = self._settings.server.shard(self.base)
-        return shard.ask(commands, self._settings.patience if patience is None else patience)
-
     def _look_up(self, commands: Sequence[Command]) -> list[Any]:
         """Records. One of a wrong type counts as none: it must not hide the others."""
         replies = self._settings.server.shard(self.base).call(commands, self._settings.patience)
@@ -306,9 +260,6 @@ class Queue:
             if isinstance(reply, redis.ResponseError) and not str(reply).startswith("WRONGTYPE"):
                 raise ServerRefused(str(reply)) from reply
         return [() if isinstance(reply, redis.ResponseError) else reply for reply in replies]
-
-    def _run(self, script: Script, *args: Any) -> Any:
-        return self._call([evalsha(script, [self.base], args)])[0]
 
     def _act(self, script: Script, local_id: str, *args: Any) -> Job:
         flat = self._run(script, local_id, *args)

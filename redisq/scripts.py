@@ -65,5 +65,6 @@ MEND = Script("mend")
 DECLARE = Script("declare")
 TICK = Script("tick")
 HOLD = Script("hold")
+ORDER = Script("order")
 
 BY_SHA = {script.sha: script for script in tuple(globals().values()) if isinstance(script, Script)}

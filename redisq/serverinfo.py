@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-import msgspec
 import redis
 
 from .errors import ServerRefused
 from .settings import Settings
+from .times import as_datetime
 
 
-class ServerInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class ServerInfo:
     """The server; of a cluster, one of its nodes. Bytes, seconds; None where it does not tell.
 
-    `fsync`: its appendfsync, None without an append-only file. `snapshots`: whether it is configured to save any.
-    `evicts`: its maxmemory-policy; anything but noeviction deletes jobs when the memory is full.
+    `fragmentation`: how many times as much memory the system has given it as it uses; of a server that is nearly empty,
+    that means little. `last_save`: when its last snapshot was made; if none was, when it started. `fsync`: its
+    appendfsync, None without an append-only file. `snapshots`: whether it is configured to save any. `evicts`: its
+    maxmemory-policy; anything but noeviction deletes jobs when the memory is full.
     """
 
     version: str
@@ -31,6 +36,8 @@ class ServerInfo(msgspec.Struct, frozen=True):
     fsync: str | None
     snapshots: bool | None
     last_save_failed: bool
+    fragmentation: float | None = None
+    last_save: datetime | None = None
 
     def warnings(self) -> list[str]:
         """What can lose jobs, a sentence each."""
@@ -80,7 +87,16 @@ def _info(told: Mapping[str, str], save: str | None, fsync: str | None) -> Serve
         fsync=(fsync or "?") if appends else None,
         snapshots=None if save is None else bool(save),
         last_save_failed=failed[0] or (appends and failed[1]),
+        fragmentation=_ratio(told.get("mem_fragmentation_ratio", "")),
+        last_save=as_datetime(1000 * number("rdb_last_save_time")) if number("rdb_last_save_time") else None,
     )
+
+
+def _ratio(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _setting(reply: Any) -> str | None:

@@ -7,6 +7,8 @@ server's clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -67,11 +69,14 @@ class HeldJob(msgspec.Struct, frozen=True):
     progress: dict[str, int] | None
 
 
-class WorkerInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class WorkerInfo:
     """A registered worker: a child process of `redisq-worker`, or a thread that claims through the library.
 
     `lease_left`: seconds, negative if its lease has ended and nobody has taken its jobs back yet. `held`: how many jobs
     it has claimed. `jobs`: up to ten of them per queue; a child process runs the first, and the others are next.
+    `version` of redisq, `python`, `started_at`, `memory` (bytes in RAM, some seconds ago): what the supervisor of a
+    child process tells; None of a thread.
     """
 
     name: str
@@ -79,6 +84,10 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     lease_left: float
     held: int
     jobs: tuple[HeldJob, ...]
+    version: str | None = None
+    python: str | None = None
+    started_at: datetime | None = None
+    memory: int | None = None
 
     @property
     def host(self) -> str:
@@ -94,6 +103,15 @@ class WorkerInfo(msgspec.Struct, frozen=True):
     def _parts(self) -> tuple[str, str]:
         host, _, rest = self.name.removesuffix(self.name[self.name.rfind("-") :]).rpartition("-")
         return (host, rest) if host else (self.name, "")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a supervisor tells of a child. `started`: ms since the epoch, by its own clock; `memory`: bytes."""
+
+    version: str
+    python: str
+    started: int
+    memory: int | None = None
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -196,14 +214,30 @@ def _rates(
 
 
 def _worker(queue: str, now: int, row: Sequence[Any]) -> WorkerInfo:
-    name, ends, held, *jobs = row
-    return WorkerInfo(
+    name, ends, held, told, *jobs = row
+    facts = _facts(told)
+    info = WorkerInfo(
         name=as_text(name),
         queues=(queue,),
         lease_left=(float(ends) - now) / 1000,
         held=held,
         jobs=tuple(_held(queue, now, job) for job in jobs),
     )
+    if facts is None:
+        return info
+    started_at = datetime.fromtimestamp(facts.started / 1000, UTC)
+    return replace(
+        info, version=facts.version, python=facts.python, started_at=started_at, memory=facts.memory
+    )
+
+
+def _facts(told: bytes | None) -> Facts | None:
+    try:
+        facts = msgspec.json.decode(told or b"", type=Facts)
+        datetime.fromtimestamp(facts.started / 1000, UTC)
+    except (msgspec.DecodeError, ValueError, OverflowError, OSError):  # nothing was told, or by a later version
+        return None
+    return facts
 
 
 def _held(queue: str, now: int, job: Sequence[bytes | None]) -> HeldJob:
@@ -225,8 +259,9 @@ def _merged(known: WorkerInfo | None, worker: WorkerInfo) -> WorkerInfo:
     """One worker, as two of its queues know it."""
     if known is None:
         return worker
-    return WorkerInfo(
-        name=worker.name,
+    told = known if known.version is not None else worker
+    return replace(
+        told,
         queues=known.queues + worker.queues,
         lease_left=min(known.lease_left, worker.lease_left),
         held=known.held + worker.held,

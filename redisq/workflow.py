@@ -17,6 +17,7 @@ from .connection import evalsha
 from .enqueueing import Observers
 from .errors import JobCancelled, JobFailed, JobNotFound, RedisQError, WaitTimeout, WorkflowNotFound
 from .forward import drain, entry
+from .graph import Record, WorkflowNode, graph
 from .ids import new_id
 from .job import UNFINISHED, Job, as_hash
 from .observed import telling
@@ -47,7 +48,8 @@ class Flow(Steps):
         flow_id = new_id() if workflow_id is None else keys.check_job_id(workflow_id)
         plan = Plan(self, flow_id)
         settings, full_id = plan.home.settings, f"{plan.home.name}.{flow_id}"
-        record = Record([planned.id for planned in plan.jobs], plan.shape, sorted(plan.spare))
+        ids = [planned.id for planned in plan.jobs]
+        record = Record(ids, plan.shape, sorted(plan.spare), plan.ties, plan.modes)
         if settings.observers is None:
             _send(plan, flow_id, record)
         else:
@@ -80,14 +82,6 @@ def group(*steps: Any, on_success: Any = None, on_failure: Any = None) -> Flow:
     return Flow(steps, False, on_success, on_failure)
 
 
-class Record(msgspec.Struct, frozen=True):
-    """A workflow as it is kept: full ids of its jobs; which of them have its result; which run only if others fail."""
-
-    jobs: list[str]
-    shape: Any
-    spare: list[int]
-
-
 class Workflow:
     """A workflow as it was when it was looked at, which is at the first question; `refresh()` looks again.
 
@@ -112,6 +106,11 @@ class Workflow:
     def jobs(self) -> list[Job]:
         """Its jobs that are (still, or already) there."""
         return [job for job in self._jobs if job is not None]
+
+    @property
+    def graph(self) -> list[WorkflowNode]:
+        """All its jobs with their states, and what each waits for, parents first; also once they have ended."""
+        return graph(self._record, self._jobs)
 
     @cached_property
     def status(self) -> str:

@@ -127,3 +127,12 @@ def test_a_name_that_is_none(app: redisq.RedisQ, do: object) -> None:
     assert callable(do)
     with pytest.raises(redisq.InvalidName):
         list(do(app.settings, "a.b"))
+
+
+def test_a_purge_can_be_watched_and_stopped(app: redisq.RedisQ) -> None:
+    queue = app.queue("q")
+    queue.enqueue_many("t", [((n,), {}) for n in range(1500)])
+    first = next(queue.purging())
+    assert 0 < first.done < 1500
+    assert queue.counts()["queued"] == 1500 - first.done
+    assert queue.purge() == 1500 - first.done

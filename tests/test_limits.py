@@ -168,3 +168,13 @@ def test_a_thousand_that_wait_cost_a_claim_little(app: RedisQ, claimer: Claimer)
     for _ in range(12):
         found += claim(claimer, 100)
     assert [job.id for job in found][-1:] == last
+
+
+@pytest.mark.parametrize("rate", [None, "3/s", "10/5s", "100/min", "1000/h", "7/2d"])
+@pytest.mark.parametrize("concurrency", [None, 20])
+def test_the_limits_of_a_queue_can_be_read(app: RedisQ, rate: str | None, concurrency: int | None) -> None:
+    queue = app.queue("q")
+    queue.limit(rate, concurrency)
+    assert queue.limits() == (rate, concurrency)
+    queue.limit()
+    assert queue.limits() == (None, None)

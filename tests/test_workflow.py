@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -402,6 +403,30 @@ def test_a_group_and_what_comes_after_it(app: RedisQ) -> None:
     flow = redisq.chain(inner, redisq.group(inner, call(app, "a")), call(app, "d")).enqueue()
     run(app, "b", "c", "b", "a", "c", "d")
     assert flow.wait(0.0) == "d"
+
+
+def test_the_graph_tells_who_waits_for_whom_also_when_all_has_ended(app: RedisQ, client: redis.Redis) -> None:
+    inner = redisq.group(call(app, "a"), call(app, "b"))
+    flow = redisq.chain(inner, call(app, "c"), on_failure=call(app, "d")).enqueue()
+    run(app, "a", "b", "c")
+    a, b, c, d = flow.job_ids
+    assert app.workflow(flow.id).graph == [
+        (a, "a", "succeeded", (), None),
+        (b, "b", "succeeded", (), None),
+        (c, "c", "succeeded", (a, b), "after"),
+        (d, "d", "cancelled", (a, b, c), "after_failure"),
+    ]
+    flow.jobs[0].delete()
+    assert app.workflow(flow.id).graph[0] == (a, None, None, (), None)
+    assert app.workflow(flow.id).graph[2].parents == (a, b)
+
+
+def test_the_graph_of_a_workflow_without_ties_has_no_edges(app: RedisQ, client: redis.Redis) -> None:
+    flow = redisq.group(call(app, "a"), call(app, "b")).enqueue()
+    assert [(node.parents, node.condition) for node in flow.graph] == [((), None)] * 2
+    (key,) = client.keys("*flow:*")
+    assert set(json.loads(client.get(key))) == {"jobs", "shape", "spare"}
+    run(app, "a", "b")
 
 
 def test_what_comes_when_it_fails_and_a_retry(app: RedisQ) -> None:

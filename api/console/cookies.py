@@ -1,10 +1,13 @@
 """The cookie of a session, and whether a request came over https, on which its name depends."""
 
+import re
+
 import falcon
 
 _PLAIN = "redisq"
 # A browser takes this name only with Secure, from https, for the whole host: no neighbour in the domain can set it.
 _SECURE = "__Host-redisq"
+_NOT_OF_A_NAME = re.compile("[^A-Za-z0-9_.-]")
 
 
 class Cookies:
@@ -34,7 +37,9 @@ class Cookies:
         )  # fmt: skip
 
     def _name(self, request: falcon.Request) -> str:
-        return _SECURE if self._is_https(request) else _PLAIN
+        # Services that are mounted below one host do not log each other out.
+        place = _NOT_OF_A_NAME.sub("-", request.root_path)
+        return (_SECURE if self._is_https(request) else _PLAIN) + place
 
     def _is_https(self, request: falcon.Request) -> bool:
         claimed = request.get_header("X-Forwarded-Proto") if self._proxies else None

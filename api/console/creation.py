@@ -98,7 +98,8 @@ class Creation:
             task=task, wanted=wanted, mode=mode if mode in modes else "one", modes=modes,
             queues=users.queues(self._database, user),
             given={key: values[-1] for key, values in form.items()},
-            error=problem.description if problem else None, misfits=schema.misfits(problem) if problem else {},
+            error=problem.description if problem else None,
+            misfits=schema.misfits(problem, mode == "one") if problem else {},
             shown_schema=msgspec.json.format(msgspec.json.encode(task.schema()), indent=2).decode() if task else "",
         )  # fmt: skip
 

@@ -61,7 +61,7 @@ class Entry:
             self._site.sessions.end(old)
         self._cookies.write(request, response, self._site.sessions.start(user))
         response.status = 303
-        response.location = next_path if next_path != "/" else link(request, "/")
+        response.set_header("Location", next_path if next_path != "/" else link(request, "/"))
 
     @open_to(VISITOR)
     def on_get_logout(self, request: falcon.Request, response: falcon.Response) -> None:

@@ -48,26 +48,28 @@ def add(
     orders: Orders,
     document: Document,
     queue_app: redisq.RedisQ,
+    is_embedded: bool = False,
 ) -> None:
-    """Adds all to an app."""
+    """Adds all to an app. `is_embedded`: an app around it knows who is logged in, and tokens are worth nothing."""
     assets = Assets()
-    site = Site(sessions, assets, offer=offer)
-    site.places += _USER_PLACES
+    site = Site(sessions, assets, offer=offer, is_embedded=is_embedded)
+    site.places += [place for place in _USER_PLACES if not is_embedded or place.path != "/tokens"]
     tasks = Tasks(site, database, desk, jobs)
     guide = Guide(site, gate, database, document, offer, tasks)
-    entry, tokens = Entry(site, gate, cookies), Tokens(site, database)
     app.add_route("/", guide)
     app.add_route("/docs", guide, suffix="docs")
-    app.add_route("/login", entry, suffix="login")
-    app.add_route("/logout", entry, suffix="logout")
     app.add_route("/static/{name}", assets)
     app.add_route("/tasks/new", Creation(site, database, posting, offer, orders))
     app.add_route("/tasks/{task_id}", tasks, suffix="one")
     app.add_route("/tasks/{task_id}/cancel", tasks, suffix="cancel")
     app.add_route("/tasks/{task_id}/retry", tasks, suffix="retry")
     app.add_route("/tasks/{task_id}/delete", tasks, suffix="delete")
-    app.add_route("/tokens", tokens)
-    app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
+    if not is_embedded:
+        entry, tokens = Entry(site, gate, cookies), Tokens(site, database)
+        app.add_route("/login", entry, suffix="login")
+        app.add_route("/logout", entry, suffix="logout")
+        app.add_route("/tokens", tokens)
+        app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
 
     admin.add(app, site, database, queue_app)
 

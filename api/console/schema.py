@@ -105,10 +105,14 @@ def from_json(text: str, place: str = "") -> Any:
         raise bad("bad_input_param", f"That is not JSON: {error}.", f"#/input_param{place}") from None
 
 
-def misfits(problem: Problem) -> dict[str, str]:
-    """What is wrong, by the field that has it."""
+def misfits(problem: Problem, is_one: bool) -> dict[str, str]:
+    """What is wrong, by the field that has it. `is_one`: of the list of inputs there is the first only."""
     found = {one.pointer.removeprefix("#/input_param"): one.detail for one in problem.misfits or ()}
-    return {place: detail for place, detail in found.items() if not place.startswith("#")}
+    return {_place(place, is_one): detail for place, detail in found.items() if not place.startswith("#")}
+
+
+def _place(place: str, is_one: bool) -> str:
+    return place.removeprefix("/0") if is_one and f"{place}/".startswith("/0/") else place
 
 
 def _number(wanted: Input, text: str, kind: str) -> int | float:

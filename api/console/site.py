@@ -18,7 +18,7 @@ from ..problems import Problem
 from ..sessions import Session, Sessions
 from ..users import User
 from .assets import Assets
-from .guard import LIVE
+from .guard import LIVE, address
 from .live import Pace
 
 _POLICY = (
@@ -54,11 +54,14 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
+            auto_reload=False,
         )
         self._templates.globals.update(shared, asset=assets.address)
         self._templates.filters.update(
             marked=marked, iso=clock.rfc3339, moment=moment, duration=duration, number=number, size=size
         )
+        for name in loader.list_templates():  # now, and not while somebody waits for the first page
+            self._templates.get_template(name)
 
     def show(
         self,
@@ -118,7 +121,7 @@ class Site:
 def link(request: falcon.Request, path: str, query: Mapping[str, object] | None = None, **more: object) -> str:
     """The address of a path of this service, wherever it is mounted. Values that are None or empty are left out."""
     wanted = {name: value for name, value in {**(query or {}), **more}.items() if value not in (None, "")}
-    return f"{request.root_path}{path}" + (f"?{urlencode(wanted)}" if wanted else "")
+    return f"{request.root_path}{address(path)}" + (f"?{urlencode(wanted)}" if wanted else "")
 
 
 def wants_page(request: falcon.Request) -> bool:

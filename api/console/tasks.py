@@ -51,9 +51,10 @@ class Tasks:
         job, log = self._jobs.look(seen.task)
         task = seen.task
         again = {"task": task.task, "queue": task.queue, "input_param": msgspec.Raw(task.input_param.encode())}
+        is_long = len(task.input_param) > _LONG
         self._site.show(
             request, response, "task.html",
-            seen=seen, task=task, job=job, log=log, body=msgspec.json.encode(again).decode(),
+            seen=seen, task=task, job=job, log=log, body=None if is_long else msgspec.json.encode(again).decode(),
             shown_input=pretty(task.input_param), shown_result=None if task.result is None else pretty(task.result),
         )  # fmt: skip
 
@@ -88,7 +89,8 @@ def _wanted(request: falcon.Request) -> Filter:
     for name in [name for name, value in params.items() if not value]:
         del params[name]
     found, _ = queries.wanted(request)
-    return replace(found, text=request.get_param("text"))
+    text = (request.get_param("text") or "").replace("\0", "")  # which PostgreSQL would not even look for
+    return replace(found, text=text or None)
 
 
 def preview(text: str, length: int = 160) -> str:

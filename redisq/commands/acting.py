@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from .. import bulk
 from ..app import RedisQ
 from ..errors import RedisQError
 from ..job import UNFINISHED, Job
+from ..search import Filter
 from .output import safe, show_json
 from .progress import add_up, progress
 from .shared import (
@@ -17,12 +18,12 @@ from .shared import (
     Commands,
     WrongUsage,
     add_command,
+    add_filter,
     confirm,
     job_id,
     open_app,
     queue_name,
     say,
-    task_name,
 )
 
 
@@ -30,7 +31,7 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "retry", retry, "queue dead letters again")
     _add_which(parser)
     parser.add_argument("--queue", type=queue_name, help="with --all: only this one")
-    parser.add_argument("--task", type=task_name, help="with --all: only calls of this task")
+    add_filter(parser, "with --all: ")
 
     parser = add_command(commands, "cancel", cancel, "end jobs that wait, ask those that run to stop")
     _add_which(parser)
@@ -45,14 +46,15 @@ def _add_which(parser: argparse.ArgumentParser) -> None:
 
 def retry(args: argparse.Namespace) -> int:
     """Queue dead letters again, with all their attempts before them."""
-    _check_which(args, args.queue or args.task, "--queue and --task go with --all")
+    narrowed = (args.queue, args.task, args.text, args.since)
+    _check_which(args, any(narrowed), "--queue, --task, --text and --since go with --all")
     app = open_app(args)
     if not args.all:
         return _each(app, args, lambda one: one.retry(), {"queued", "scheduled", "running"})
     names = [args.queue] if args.queue else sorted(app.queue_names())
     total = sum(app.queue(name).counts()["failed"] for name in names)
     with progress("Queueing again", total) as advance:
-        done = {name: add_up(bulk.revive(app.settings, name, args.task), advance) for name in names}
+        done = {name: add_up(_retrying(app, name, args), advance) for name in names}
     if args.json:
         for name, number in done.items():
             show_json({"queue": name, "retried": number})
@@ -62,6 +64,12 @@ def retry(args: argparse.Namespace) -> int:
             or "nothing to queue again"
         )
     return DONE
+
+
+def _retrying(app: RedisQ, name: str, args: argparse.Namespace) -> Iterator[bulk.Portion]:
+    if args.text is args.since is None:
+        return bulk.revive(app.settings, name, args.task)  # the oldest first
+    return app.queue(name).act("retry", Filter("failed", args.task, args.text, args.since))
 
 
 def cancel(args: argparse.Namespace) -> int:

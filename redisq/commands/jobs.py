@@ -15,9 +15,9 @@ from ..job import STATUSES, Job
 from ..queue import age
 from ..record import Record, record
 from .output import as_json, duration, job_record, moment, safe, show_json, show_table
-from .shared import DONE, Commands, add_command, job_id, open_app, queue_name, say, task_name, whole_number
+from .shared import DONE, Commands, add_command, add_filter, job_id, open_app, queue_name, say, whole_number
 
-#: Jobs of a queue that are looked through for those of one task.
+#: Jobs of a queue that are looked through for those that are meant.
 LOOKED_THROUGH = 10_000
 LONGEST_CELL = 60
 
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "jobs", jobs, "list jobs, the newest first")
     parser.add_argument("--queue", type=queue_name, help="default: all")
     parser.add_argument("--status", choices=tuple(STATUSES.values()), help="default: any")
-    parser.add_argument("--task", type=task_name, help="only calls of this task")
+    add_filter(parser)
     parser.add_argument("--limit", type=whole_number, default=20, help="at most so many (default: %(default)s)")
 
     parser = add_command(commands, "job", job, "all about one job")
@@ -60,15 +60,26 @@ def jobs(args: argparse.Namespace) -> int:
 
 
 def _listed(app: RedisQ, name: str, args: argparse.Namespace) -> Iterator[Job]:
-    if args.task is None:
+    if args.task is args.text is args.since is None:
         yield from app.queue(name).jobs(args.status, args.limit)
         return
     number = 0
     for number, one in enumerate(app.queue(name).jobs(args.status, LOOKED_THROUGH), 1):  # noqa: B007
-        if one.task == args.task:
+        if _is_meant(one, args):
             yield one
     if number == LOOKED_THROUGH:
         say(f"{name}: only the newest {LOOKED_THROUGH} jobs were looked through")
+
+
+def _is_meant(one: Job, args: argparse.Namespace) -> bool:
+    if args.task is not None and one.task != args.task:
+        return False
+    if args.since is not None and (one.created_at is None or one.created_at < args.since):
+        return False
+    if args.text is None:
+        return True
+    texts = one.id, as_json(one.payload if one.task is None else [one.args, one.kwargs]), one.error or ""
+    return any(args.text.casefold() in text.casefold() for text in texts)
 
 
 def _note(one: Job) -> str:

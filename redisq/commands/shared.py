@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .. import keys
@@ -15,6 +17,9 @@ from .output import safe
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 #: Seconds for which a command waits for a server that does not answer.
 PATIENCE = 3.0
+
+_AGO = re.compile(r"([0-9]{1,8})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Commands = Any  # what ArgumentParser.add_subparsers answers has no public name
 Run = Callable[[argparse.Namespace], int]
@@ -39,6 +44,13 @@ def add_command(commands: Commands, name: str, run: Run, help: str, as_json: boo
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=run)
     return parser
+
+
+def add_filter(parser: argparse.ArgumentParser, which: str = "") -> None:
+    """Flags that choose jobs, beside the queue."""
+    parser.add_argument("--task", type=task_name, help=f"{which}only calls of this task")
+    parser.add_argument("--text", help=f"{which}only those with this in the id, the arguments or the error")
+    parser.add_argument("--since", type=past, metavar="TIME", help=f"{which}only those enqueued since: 2h, 2026-01-31")
 
 
 def open_app(args: argparse.Namespace, patience: float = PATIENCE) -> RedisQ:
@@ -90,6 +102,18 @@ def seconds(text: str) -> float:
     if not 0 <= number <= 1e9:
         raise argparse.ArgumentTypeError(f"seconds from 0 on, not {safe(repr(text), 80)}")
     return number
+
+
+def past(text: str) -> datetime:
+    """A time such as `2026-01-31T12:00` (UTC, unless it says otherwise), or how long ago: `90s`, `30m`, `2h`, `7d`."""
+    if ago := _AGO.fullmatch(text):
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        wanted = "a time such as 2026-01-31T12:00 or 2h"
+        raise argparse.ArgumentTypeError(f"{wanted}, not {safe(repr(text), 80)}") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def whole_number(text: str) -> int:

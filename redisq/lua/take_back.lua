@@ -32,7 +32,7 @@ end
 
 -- The worker is gone: its late calls are refused from here on.
 local function deregister(q, worker)
-  redis.call('DEL', q .. KEY.claimed .. worker, q .. KEY.control .. worker)
+  redis.call('DEL', q .. KEY.claimed .. worker, q .. KEY.control .. worker, q .. KEY.facts .. worker)
   redis.call('ZREM', q .. KEY.workers, worker)
   redis.call('HDEL', q .. KEY.calls, worker)
 end

@@ -1,4 +1,6 @@
-"""Orders to the children of a supervisor: which running job is to stop. Read beside everything else."""
+"""Orders to the children of a supervisor: which running job is to stop, or that a child is to go. Read beside
+everything else.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from .. import keys
 from ..claimed import Source
 from ..connection import LONGEST_BLOCK
 from ..endpoint import LOST
+from ..orders import RECYCLE, STOP
 from ..settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ class Orders:
         self._lines = [Line(settings, group) for group in settings.server.groups(sources)]
 
     def next(self, workers: Sequence[str]) -> tuple[str, str] | None:
-        """The worker and the full id of a job that it is asked to stop, if an order has come."""
+        """The worker, and STOP, RECYCLE, or the full id of a job that it is asked to stop; if an order has come."""
         return next((order for line in self._lines if (order := line.next(workers))), None)
 
     def close(self) -> None:
@@ -70,6 +73,6 @@ class Line:
     def _keys(self, workers: Sequence[str]) -> list[str]:
         return [f"{source.base}{keys.NAMES['control']}{worker}" for source in self._sources for worker in workers]
 
-    def _parse(self, key: str, local_id: str) -> tuple[str, str]:
+    def _parse(self, key: str, entry: str) -> tuple[str, str]:
         source = next(source for source in self._sources if key.startswith(source.base))
-        return key.rpartition(":")[2], f"{source.name}.{local_id}"
+        return key.rpartition(":")[2], entry if entry in (STOP, RECYCLE) else f"{source.name}.{entry}"

@@ -1,4 +1,5 @@
-"""Replacing children that have run many jobs, or have grown large: the successor serves before the old one stops.
+"""Replacing children that have run many jobs, have grown large, or are ordered to go: the successor serves before the
+old one stops.
 
 Both limits are looked at from outside, a few times a second: a child runs some more jobs than its limit, and no job is
 cut short for it.
@@ -30,16 +31,22 @@ class Recycling:
         self._max_jobs = max_jobs
         self._max_memory = max_memory
         self._measure_at = 0.0
+        self._ordered: list[Process] = []
+
+    def order(self, child: Process) -> None:
+        """It is to be replaced whatever it has run."""
+        self._ordered.append(child)
 
     def look(self, children: Sequence[Process], processes: int) -> int:
         """Mark who is worn, and stop as many of those as others serve in their place. How many have to be started."""
-        if self._max_jobs is None and self._max_memory is None:
+        self._ordered = [child for child in self._ordered if child in children]
+        if self._max_jobs is None and self._max_memory is None and not self._ordered:
             return 0
         fresh = [child for child in children if not child.worn]
         memory = self._measure(fresh)
         for child in fresh:
             jobs, mib = child.slot.jobs(), memory.get(child.pid, 0.0)
-            if self._too_many(jobs) or self._too_large(jobs, mib):
+            if child in self._ordered or self._too_many(jobs) or self._too_large(jobs, mib):
                 child.worn = True
                 log.info("worker.worn worker=%s jobs=%d mib=%.0f", child.worker, jobs, mib)
         self._let_go(children, processes)

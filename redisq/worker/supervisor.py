@@ -20,6 +20,7 @@ from ..claimed import Source
 from ..claimer import registration, renewal, worker_name
 from ..endpoint import Command
 from ..errors import RedisQError
+from ..orders import RECYCLE, STOP
 from ..retry import reconnect_delays
 from ..urls import redact
 from ..weights import Weights
@@ -29,6 +30,7 @@ from .child import DONE, LEASE_LOST, Child
 from .crew import Crew
 from .crew_process import fork
 from .eviction import warn_of_eviction
+from .facts import Telling
 from .health import Health
 from .lanes import Lanes
 from .notify import Notifier
@@ -87,7 +89,7 @@ class Supervisor:
         self._sources = [Source(name, app.queue(name).base) for name in options.queues]
         self._children: list[Process] = []
         self._aftermath = Aftermath(app, self._sources, self._call, self._report_away)
-        self._wanted = options.processes
+        self._processes = self._wanted = options.processes
         self._delays = reconnect_delays(longest=2.0)
         self._start_at = 0.0
         self._renew_at = 0.0
@@ -100,6 +102,7 @@ class Supervisor:
         served = [] if options.burst else [entry for entry in app.crons.values() if entry.queue in options.queues]
         self._ticker = Ticker(app.settings, served)
         self._recycling = Recycling(options.max_jobs, options.max_memory)
+        self._facts = Telling(self._sources, app.settings.lease, self._call)
         self._notifier = Notifier(os.environ)
         self._rolling = Rolling(handover, self._signals, self._notifier)
         self._told_ready = False
@@ -113,7 +116,7 @@ class Supervisor:
             while not self._signals.stops and not relieved and (self._children or self._wanted):
                 self._start()
                 self._tick()
-                self._wanted += self._recycling.look(self._children, self._options.processes)
+                self._wanted += self._recycling.look(self._children, self._processes)
                 relieved = self._rolling.step(not self._wanted and all(child.serves for child in self._children))
             self._stop()
             if relieved:
@@ -179,6 +182,7 @@ class Supervisor:
                 self._watch(child)
         self._aftermath.send()
         self._renew()
+        self._facts.look(self._children)
         self._obey()
         if not self._signals.stops:
             self._ticker.look()
@@ -198,7 +202,22 @@ class Supervisor:
         order = self._orders.next([child.worker for child in self._children])
         for child in self._children:
             if order is not None and order[0] == child.worker:
-                child.stop(order[1])
+                if order[1] == STOP:
+                    self._let_go(child)
+                elif order[1] == RECYCLE:
+                    self._recycling.order(child)
+                else:
+                    child.stop(order[1])
+
+    def _let_go(self, child: Process) -> None:
+        """It ends when its jobs have, and nobody takes its place: from now on there is one child less."""
+        if child.leaving:
+            return
+        log.info("worker.stopping worker=%s", child.worker)
+        if not child.worn:
+            self._processes -= 1
+        child.worn = child.leaving = True
+        child.terminate()
 
     def _watch(self, child: Process) -> None:
         late = child.over_limit()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import falcon
 import falcon.testing
@@ -153,3 +155,95 @@ def test_a_prefix_is_a_path(prefix: str) -> None:
     app: Any = falcon.App()
     with pytest.raises(ValueError, match="not a path to mount at"):
         mount(app, prefix, app)
+
+
+PAGE = {"Accept": "text/html", "Host": "a.example"}
+
+
+def visit(client: falcon.testing.TestClient, path: str, **headers: str) -> falcon.testing.Result:
+    """A browser goes to a page."""
+    return client.simulate_get(path, headers=PAGE | headers)
+
+
+def first_visit(client: falcon.testing.TestClient, name: str) -> tuple[str, str]:
+    """The cookie of somebody who looks for the first time, and what his forms bring along."""
+    page = visit(client, "/queue/", **{"X-Visitor": name})
+    csrf = re.search('name="csrf" content="([0-9a-f]+)"', page.text)
+    assert csrf is not None
+    return page.headers["Set-Cookie"].partition(";")[0], csrf[1]
+
+
+def send(client: falcon.testing.TestClient, path: str, fields: dict[str, str], **headers: str) -> falcon.testing.Result:
+    """A form of one of our pages."""
+    sent = PAGE | {"Origin": "http://a.example", "Content-Type": "application/x-www-form-urlencoded"} | headers
+    return client.simulate_post(path, body=urlencode(fields), headers=sent)
+
+
+def test_the_pages_are_for_who_is_logged_in_around(database: Database, dead_url: str) -> None:
+    client = around(database, dead_url, authenticate=by_visitor)
+    assert "My tasks" not in visit(client, "/queue/").text
+    assert visit(client, "/queue/tasks/new").status_code == 401
+    assert visit(client, "/queue/tasks/new", **{"X-Visitor": "nobody"}).status_code == 401
+    cookie, csrf = first_visit(client, "ann")
+    assert cookie.startswith("redisq-queue=")
+    ann = {"X-Visitor": "ann", "Cookie": cookie}
+    fields = {"csrf": csrf, "task": "shout", "mode": "one", "input": "hello"}
+    made = send(client, "/queue/tasks/new", fields, **ann)
+    assert made.status_code == 303
+    assert made.headers["Location"].startswith("/queue/tasks/")
+    again = visit(client, made.headers["Location"], **ann)
+    assert "The task is accepted." in again.text
+    assert "Set-Cookie" not in again.headers
+    assert "hello" in visit(client, "/queue/", **ann).text
+
+
+def test_there_is_no_login_of_our_own_beside_that_of_the_app_around(database: Database, dead_url: str) -> None:
+    client = around(database, dead_url, authenticate=by_visitor)
+    for path in ("login", "logout", "tokens"):
+        assert visit(client, f"/queue/{path}", **{"X-Visitor": "ann"}).status_code == 404
+        for page in ("", "docs", "tasks/new", "nowhere"):
+            for who in ("ann", ""):
+                text = visit(client, f"/queue/{page}", **({"X-Visitor": who} if who else {})).text
+                assert f"/{path}" not in text
+                assert "PASSWORD" not in text
+                assert "test:test" not in text
+
+
+def test_the_cookie_alone_is_nobody_and_of_another_user_is_not_his(database: Database, dead_url: str) -> None:
+    client = around(database, dead_url, authenticate=by_visitor)
+    cookie, csrf = first_visit(client, "ann")
+    assert visit(client, "/queue/tasks/new", Cookie=cookie).status_code == 401
+    fields = {"csrf": csrf, "task": "shout", "mode": "one", "input": "hello"}
+    assert send(client, "/queue/tasks/new", fields, Cookie=cookie).status_code == 401
+    assert send(client, "/queue/tasks/new", fields, **{"Cookie": cookie, "X-Visitor": "bob"}).status_code == 401
+    assert send(client, "/queue/tasks/new", fields, **{"X-Visitor": "ann"}).status_code == 401
+    foreign = {"Cookie": cookie, "X-Visitor": "ann", "Sec-Fetch-Site": "cross-site"}
+    assert send(client, "/queue/tasks/new", fields, **foreign).status_code == 403
+    seen = visit(client, "/queue/", **{"Cookie": cookie, "X-Visitor": "bob"})
+    assert 'title="bob"' in seen.text
+    assert seen.headers["Set-Cookie"].partition(";")[0] != cookie
+
+
+@pytest.mark.parametrize("authenticate", [None, by_visitor])
+def test_every_link_of_every_page_is_below_the_prefix(database: Database, dead_url: str, authenticate: Any) -> None:
+    client = around(database, dead_url, **({"authenticate": authenticate} if authenticate else {}))
+    if authenticate:
+        cookie, _ = first_visit(client, "ann")
+    else:
+        entered = send(client, "/queue/login", {"name": "ann", "password": PASSWORDS["ann"], "next": "/queue/docs"})
+        assert entered.headers["Location"] == "/queue/docs"
+        cookie = entered.headers["Set-Cookie"].partition(";")[0]
+        assert visit(client, "/queue/tokens").headers["Location"] == "/queue/login?next=%2Fqueue%2Ftokens"
+    for path in ("", "tasks/new", "tokens", "docs", "nowhere", "login", "tasks/new?task=fail&mode=json"):
+        text = visit(client, f"/queue/{path}", **{"Cookie": cookie, "X-Visitor": "ann"}).text
+        links = re.findall('(?:href|src|action)="([^"#]+)', text)
+        assert links or path == "login"
+        assert [link for link in links if not link.startswith("/queue/")] == []
+
+
+def test_the_app_around_sends_visitors_to_its_own_login(database: Database, dead_url: str) -> None:
+    def known(request: falcon.Request) -> str | None:
+        raise falcon.HTTPSeeOther("/enter")
+
+    client = around(database, dead_url, authenticate=known)
+    assert visit(client, "/queue/tasks/new").headers["Location"] == "/enter"

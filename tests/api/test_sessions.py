@@ -133,3 +133,4 @@ def test_a_role_includes_those_below(database: Database, acts: Acts) -> None:
 def test_login_leads_to_our_own_pages_only(path: str | None) -> None:
     assert own_path(path) == "/"
     assert own_path("/tasks/new?task=x") == "/tasks/new?task=x"
+    assert own_path("/?text=a%20b&x=\u2603") == "/?text=a%20b&x=%E2%98%83"

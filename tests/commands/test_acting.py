@@ -162,3 +162,16 @@ def test_long_work_shows_a_bar_on_a_terminal(
     monkeypatch.setenv("TERM", "xterm")
     assert call(*line.split()).code == 0
     assert ("Queueing again" if "retry" in line else "Cancelling") in screen.getvalue()
+
+
+def test_retry_all_with_a_text(call: Call, app: redisq.RedisQ) -> None:
+    queue = app.queue("q")
+    for error in ("no route to 10.0.0.7", "no funds"):
+        queue.options(max_attempts=1).enqueue("t")
+        delivery = queue.claim()
+        assert delivery is not None
+        delivery.nack(error)
+    assert call("retry", "--all", "--text", "ROUTE", "--since", "1h").out == "q: 1 queued again\n"
+    assert [job.error for job in queue.jobs("failed")] == ["no funds"]
+    assert call("retry", "--all", "--since", "2999-01-01").out == "nothing to queue again\n"
+    assert call("retry", "q.x", "--text", "y").code == 2

@@ -266,3 +266,24 @@ def test_waiting_for_one_that_is_cancelled_or_takes_longer_is_1(call: Call, app:
     cancelling.join()
     assert done.code == 1
     assert "default.b was cancelled" in done.err
+
+
+@pytest.mark.usefixtures("every_state")
+def test_jobs_with_a_text(call: Call, app: redisq.RedisQ) -> None:
+    assert ids(call, "--text", "LATER") == ["q.scheduled"]
+    assert ids(call, "--text", "q.fail") == ["q.failed"]
+    app.queue("q").options(job_id="payload").put({"card": "4711"})
+    assert ids(call, "--text", "4711") == ["q.payload"]
+    assert ids(call, "--text", "nowhere") == []
+
+
+@pytest.mark.usefixtures("every_state")
+def test_jobs_since_a_time(call: Call, client: redis.Redis) -> None:
+    client.hset("redisq:{q}:job:failed", "e", 1_700_000_000_000)  # 2023-11-14T22:13:20Z
+    assert "q.failed" not in ids(call, "--since", "2h")
+    assert "q.failed" in ids(call, "--since", "2023-11-14")
+    assert "q.failed" in ids(call, "--since", "2023-11-15T00:00+02:00")
+    assert "q.failed" not in ids(call, "--since", "2023-11-14T22:14")
+    refused = call("jobs", "--since", "yesterday")
+    assert refused.code == 2
+    assert "a time such as 2026-01-31T12:00 or 2h, not 'yesterday'" in refused.err

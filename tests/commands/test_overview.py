@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -22,6 +23,8 @@ def test_info_counts_by_status(call: Call, every_state: redisq.Queue) -> None:
     assert server["server"]["version"].split()[0] in ("redis", "valkey")
     assert server["server"]["memory"] > 100_000
     assert server["server"]["evicts"] == "noeviction"
+    assert server["server"]["fragmentation"] > 0
+    assert datetime.fromisoformat(server["server"]["last_save"]) <= datetime.now(UTC)
     age = queue.pop("oldest_age")
     assert 0 <= age < 30
     assert queue == {

@@ -11,6 +11,8 @@ from ...problems import bad
 
 #: The tabs of a queue, in order.
 STATUSES = ("queued", "running", "scheduled", "failed", "succeeded", "cancelled")
+#: Those of which it is known how many there are.
+COUNTED = ("queued", "running", "scheduled", "failed")
 #: What can be done to all jobs of a status at once. A job that has not ended is cancelled, and not deleted: that would
 #: take it away from the task that waits for its end.
 ACTS = {

@@ -45,11 +45,13 @@ class Queues:
             found = queue.search(filters.read(status, given), request.get_param("cursor"), _PAGE)
         except (Problem, redisq.InvalidOption) as problem:
             error = problem.description if isinstance(problem, Problem) else f"{problem}"
+        info = self._app.survey().queues([name])[0]  # what was just done is to be seen at once
         window = window_of(request)
         self._site.show(
             request, response, "admin-queue.html",
-            row=rows[name], counts=queue.counts(), jobs=found.jobs, body=body, error=error, given=given, state=status,
-            statuses=filters.STATUSES, acts=filters.ACTS.get(status, ()), without_task=filters.WITHOUT_TASK,
+            row=rows[name], info=info, jobs=found.jobs, body=body, error=error, given=given, state=status,
+            counts={one: getattr(info, one) for one in filters.COUNTED}, statuses=filters.STATUSES,
+            acts=filters.ACTS.get(status, ()),
             cursor=request.get_param("cursor"), next_cursor=found.cursor, window=window, windows=get_args(Window),
             charts=charts(history.series(self._database, name, window), window),
         )  # fmt: skip

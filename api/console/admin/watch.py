@@ -11,6 +11,7 @@ import redisq
 
 from ... import census, clock
 from ...database import Database
+from ...health import DatabaseHealth, database_health
 
 T = TypeVar("T")
 
@@ -19,9 +20,6 @@ _QUEUES_KEPT = 1.5
 _HEALTH_KEPT = 5.0
 # After so many seconds without a look, rates since the last one would say nothing about now.
 _STALE = 300.0
-
-_OF_SQLITE = "SELECT 'SQLite ' || sqlite_version(), page_count * page_size FROM pragma_page_count, pragma_page_size"
-_OF_POSTGRESQL = "SELECT 'PostgreSQL ' || current_setting('server_version'), pg_database_size(current_database())"
 
 
 class Kept(Generic[T]):
@@ -58,14 +56,6 @@ class QueueRow:
         return self.info.name
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseInfo:
-    """`size` in bytes."""
-
-    version: str
-    size: int
-
-
 class Watch:
     """Of one process."""
 
@@ -76,7 +66,7 @@ class Watch:
         self._looked = 0.0
         self._queues = Kept(self._look, _QUEUES_KEPT)
         self._server = Kept(app.server_info, _HEALTH_KEPT)
-        self._base = Kept(self._ask_database, _HEALTH_KEPT)
+        self._health = Kept(lambda: database_health(database), _HEALTH_KEPT)
 
     def queues(self) -> list[QueueRow]:
         """All of them, by name: those that were granted, too. ServerUnavailable, ServerRefused."""
@@ -86,9 +76,9 @@ class Watch:
         """ServerUnavailable, ServerRefused."""
         return self._server.get()
 
-    def database(self) -> DatabaseInfo:
+    def database(self) -> DatabaseHealth:
         """Unavailable."""
-        return self._base.get()
+        return self._health.get()
 
     def _look(self) -> list[QueueRow]:
         now = time.monotonic()
@@ -98,11 +88,6 @@ class Watch:
         outbox = {one.queue: one.count for one in census.waiting(self._database)}
         names = sorted({*census.queues(self._database), *self._app.queue_names()})
         return [_row(info, outbox.get(info.name, 0)) for info in self._survey.queues(names)]
-
-    def _ask_database(self) -> DatabaseInfo:
-        row = self._database.one(_OF_SQLITE if self._database.is_sqlite else _OF_POSTGRESQL)
-        assert row is not None
-        return DatabaseInfo(*row)
 
 
 def _row(info: redisq.QueueInfo, outbox: int) -> QueueRow:

@@ -17,7 +17,7 @@ function say(text) {
 function morph(from, to) {
   for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && name !== "open" && name !== "title") from.removeAttribute(name);
   for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value && name !== "open") from.setAttribute(name, value);
-  if (from.matches("time[data-relative]") || from.matches("dialog[open]")) return;
+  if (from.matches("time[data-relative], dialog[open], noscript")) return;
   const known = new Map([...from.children].filter((child) => child.id).map((child) => [child.id, child]));
   let here = from.firstChild;
   for (const wanted of [...to.childNodes]) {

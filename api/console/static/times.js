@@ -1,7 +1,7 @@
 // Says how long ago a time was; the time itself, in the reader's zone, is in the tooltip.
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const UNITS = [["year", 31557600], ["month", 2629800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function tell(seconds) {
   if (Math.abs(seconds) < 5) return "just now";

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from redisq_api import audit
+from redisq_api.console.admin import filters
 from redisq_api.database import Database
 
 import redisq
 from tests.api.console.admin.conftest import Person
 from tests.api.console.admin.filled import NASTY, fail
+from tests.api.console.test_guard import ODD
 from tests.api.test_home import Page
 
 
@@ -86,3 +89,17 @@ def test_what_others_wrote_is_only_text(operator: Person, app: redisq.RedisQ) ->
         page = Page(operator.get(path).text)
         assert not {"img", "textarea"} & set(page.tags)
         assert "49" not in page.text
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_browser_sends_is_refused_and_breaks_nothing(operator: Person, app: redisq.RedisQ, odd: str) -> None:
+    fail(app, 1)
+    sent = quote(odd, safe="", errors="surrogatepass")
+    paths = [f"/admin/queues/low?status=failed&{name}={sent}" for name in (*filters.NAMES, "status", "cursor")]
+    paths += [f"/admin/queues/{sent}", f"/admin/jobs/{sent}", f"/admin/jobs/low.{sent}", f"/admin?window={sent}"]
+    for path in paths:
+        assert (path, operator.get(path).status_code) in ((path, 200), (path, 404), (path, 400))
+    for name in ("act", "status", "left", "cursor", "seen", "entry", "error"):
+        fields = {"act": "retry", "status": "failed", "task": "none"} | {name: odd.encode("utf-8", "surrogatepass")}
+        assert operator.post("/admin/queues/low/bulk", **fields).status_code in (303, 400, 422)
+    assert app.queue("low").counts()["failed"] == 1
