@@ -149,7 +149,7 @@ def fill_history(database: Any) -> None:
             last = clock.now() // step * step
             for n in range(span // step):
                 wave = 1 + math.sin(n / 23) + 0.25 * math.sin(n * 1.7)
-                row = ("mail", step, last - n * step, 900 * wave, 40.0, 42 - 8 * wave, wave > 1.8, 3.2 * wave)
+                row = ("mail", step, last - n * step, 7_400 + 900 * wave, 40.0, 42 - 8 * wave, wave > 1.8, 3.2 * wave)
                 database.run(
                     "INSERT INTO history (queue, step, at, depth, oldest, done, failed, latency)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
