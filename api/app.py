@@ -135,7 +135,8 @@ def _create(
     app.add_route("/openapi.json", document)
     pages.add(
         app, database=database, sessions=sessions, cookies=cookies, gate=gate, desk=desk, jobs=jobs,
-        posting=posting, offer=offered, orders=orders, document=document, is_embedded=authenticate is not None,
+        posting=posting, offer=offered, orders=orders, document=document, queue_app=queue_app,
+        is_embedded=authenticate is not None,
     )  # fmt: skip
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()

@@ -101,6 +101,7 @@ def fill(url: str, database_url: str) -> None:
     """A service with tasks in every state."""
     import falcon.testing
     from redisq_api import create_app, migrations, users
+    from redisq_api.acts import Acts
     from redisq_api.database import Database
     from redisq_api.settings import Settings
 
@@ -108,6 +109,8 @@ def fill(url: str, database_url: str) -> None:
         migrations.apply(database)
         users.add(database, "alice", "alice", ["default", "high"])
         users.add(database, "new", "new", ["default"])
+        users.add(database, "olga", "olga", ["default"])
+        Acts(database, "docs").set_role("olga", "operator")
         alice = users.find(database, "alice")
         assert alice is not None
         users.create_token(database, alice, "ci", ("write",), 2_000_000_000_000_000)
@@ -132,6 +135,50 @@ def fill(url: str, database_url: str) -> None:
         post("report", "the figures of November", queue="high")
         post("describe", "later", delay=86_400.0)
         post("describe", ["a list", {"of": "things"}][0])
+        fill_queues(url)
+        fill_history(database)
+
+
+def fill_queues(url: str) -> None:
+    """Jobs of others, for those who look after them."""
+    queues = app.replace(url=url)
+    mails = (((f"customer{n}@shop.example", "welcome"), {}) for n in range(8_412))
+    queues.queue("mail").enqueue_bulk("send_mail", mails)
+    queues.queue("mail").options(delay=3600.0).enqueue_many("send_mail", [(["later@shop.example"], {})] * 214)
+    queues.queue("mail").pause()
+    billing = queues.queue("billing")
+    errors = {
+        "ConnectionError: the printer in room {} does not answer": 41,
+        "KeyError: 'vat_{}'": 12,
+        "requests.exceptions.ReadTimeout: POST https://bank.example/v2/transfers: no answer for {} s": 7,
+    }
+    for error, count in errors.items():
+        invoices = [((70_000 + n,), {"copies": 2}) for n in range(count)]
+        billing.options(max_attempts=1).enqueue_many("billing.print", invoices)
+        for n in range(count):
+            delivery = billing.claim(timeout=5.0)
+            assert delivery is not None
+            delivery.nack(error.format(n))
+
+
+def fill_history(database: Any) -> None:
+    """An hour of a busy queue."""
+    import math
+
+    from redisq_api import clock
+    from redisq_api.history import SPANS
+
+    with database.write():
+        for span, step in SPANS.values():
+            last = clock.now() // step * step
+            for n in range(span // step):
+                wave = 1 + math.sin(n / 23) + 0.25 * math.sin(n * 1.7)
+                row = ("mail", step, last - n * step, 7_400 + 900 * wave, 40.0, 42 - 8 * wave, wave > 1.8, 3.2 * wave)
+                database.run(
+                    "INSERT INTO history (queue, step, at, depth, oldest, done, failed, latency)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    *row,
+                )
 
 
 @contextmanager
@@ -203,6 +250,27 @@ def pages(page: Any, url: str, shot: Any) -> None:
     shot("docs")
     page.goto(f"{url}/nowhere")
     shot("error")
+    administration(page, url, shot)
+
+
+def administration(page: Any, url: str, shot: Any) -> None:
+    """The pages of those who look after it."""
+    log_in(page, url, "olga")
+    page.goto(f"{url}/admin")
+    shot("admin")
+    page.goto(f"{url}/admin/queues/mail")
+    shot("admin-queue")
+    page.click("text=Purge")
+    shot("admin-purge")
+    page.goto(f"{url}/admin/queues/billing?status=failed")
+    shot("admin-failed")
+    page.click("#list td.main a")
+    shot("admin-job")
+    page.goto(f"{url}/admin/queues/high?status=running")
+    page.click("#list td.main a")
+    shot("admin-job-running")
+    page.goto(f"{url}/admin/dead")
+    shot("admin-dead")
 
 
 def log_in(page: Any, url: str, name: str) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import falcon
 
+import redisq
+
 from .. import problems
 from ..auth import Gate
 from ..database import Database
@@ -14,6 +16,7 @@ from ..offer import Offer
 from ..orders import Orders
 from ..posting import Posting
 from ..sessions import Sessions
+from . import admin
 from .assets import Assets
 from .cookies import Cookies
 from .creation import Creation
@@ -44,6 +47,7 @@ def add(
     offer: Offer,
     orders: Orders,
     document: Document,
+    queue_app: redisq.RedisQ,
     is_embedded: bool = False,
 ) -> None:
     """Adds all to an app. `is_embedded`: an app around it knows who is logged in, and tokens are worth nothing."""
@@ -66,6 +70,8 @@ def add(
         app.add_route("/logout", entry, suffix="logout")
         app.add_route("/tokens", tokens)
         app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
+
+    admin.add(app, site, database, queue_app)
 
     def serialize(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
         if not site.serialize(request, response, error):
