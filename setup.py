@@ -63,6 +63,7 @@ setup(
         "redisq.worker",
         "redisq_api",
         "redisq_api.console",
+        "redisq_api.console.admin",
         "redisq_api.webhooks",
         "pytest_redisq",
     ],

@@ -13,7 +13,9 @@ from .database import Database
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who (`actor`) did what (`act`, such as `user.disable`) to which user or plan (`subject`), and with what."""
+    """Who (`actor`) did what (`act`, such as `user.disable`) to which user, plan, queue or job (`subject`), and
+    with what.
+    """
 
     id: int
     at: int
@@ -29,6 +31,25 @@ def note(database: Database, actor: str, act: str, subject: str, **detail: Any) 
         "INSERT INTO audit (at, actor, act, subject, detail) VALUES (?, ?, ?, ?, ?)",
         clock.now(), actor, act, subject, msgspec.json.encode(detail).decode(),
     )  # fmt: skip
+
+
+def count(
+    database: Database, entry_id: int | None, actor: str, act: str, subject: str, done: int, **detail: Any
+) -> int:
+    """Adds to the number `done` of an entry, for an act that is carried out in portions; writes one, if that entry is
+    not of this very act. Answers its id. Belongs into a `write()`.
+    """
+    row = database.one("SELECT actor, act, subject, detail FROM audit WHERE id = ?", entry_id) if entry_id else None
+    told = msgspec.json.decode(row[3]) if row else {}
+    before = told.pop("done", 0)
+    if row and (*row[:3], told) == (actor, act, subject, detail):
+        text = msgspec.json.encode(detail | {"done": before + done}).decode()
+        database.run("UPDATE audit SET detail = ? WHERE id = ?", text, entry_id)
+        return int(entry_id or 0)
+    note(database, actor, act, subject, **detail, done=done)
+    row = database.one("SELECT max(id) FROM audit WHERE actor = ? AND act = ? AND subject = ?", actor, act, subject)
+    assert row is not None
+    return int(row[0])
 
 
 def entries(

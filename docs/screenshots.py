@@ -25,6 +25,15 @@ from redisq.embedded import EmbeddedServer
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static" / "console"
 WIDTHS = {"light": 1280, "dark": 1280, "phone": 390}
+TASKS = (
+    ("failed", "task=invoice"),
+    ("traceback", "task=import-of-all-the-orders-that-came-in-by-letter"),
+    ("huge", "task=export"),
+    ("long", "text=xxxxx"),
+    ("scheduled", "status=scheduled"),
+    ("running", "status=running"),
+    ("done", "task=resize"),
+)
 IN_DOCS = {"tasks-light", "tasks-dark", "task-failed-light", "new-light", "tasks-phone"}
 
 app = redisq.RedisQ()
@@ -66,6 +75,19 @@ def invoice(input_param: int) -> Any:
     raise ConnectionError(f"the printer in room {input_param % 7} does not answer: [Errno 111] Connection refused")
 
 
+@app.task(name="import-of-all-the-orders-that-came-in-by-letter", max_attempts=1)
+def import_orders(input_param: list[str]) -> Any:
+    """Fails in the depths of a long chain of calls, with an error of many lines."""
+    frames = "\n".join(f'  File "/srv/app/orders/{n}.py", line {17 * n}, in read_{n}' for n in range(1, 30))
+    raise ValueError(f"cannot read {'x' * 300}\nTraceback (most recent call last):\n{frames}")
+
+
+@app.task(name="export")
+def export(input_param: bool) -> Any:
+    """Gives back more than a page can show."""
+    return [{"order": n, "lines": ["pencil", "paper"], "total": n / 7} for n in range(1000)]
+
+
 @app.cron("0 6 1 * *", tz="Europe/Berlin", args=["the figures of the month"])
 @app.task(name="report")
 def report(input_param: str) -> Any:
@@ -88,6 +110,8 @@ def fill(url: str, database_url: str) -> None:
         migrations.apply(database)
         users.add(database, "alice", "alice", ["default", "high"])
         users.add(database, "new", "new", ["default"])
+        users.add(database, "olga", "olga", ["default"])
+        Acts(database, "docs").set_role("olga", "operator")
         give(Acts(database, "cli:root"))
         alice = users.find(database, "alice")
         assert alice is not None
@@ -107,10 +131,56 @@ def fill(url: str, database_url: str) -> None:
             picture = f"https://pictures.example/2026/11/{n:04}.png"
             post("resize", {"url": picture, "format": "webp", "size": size, "tags": ["x"]})
         post("invoice", 70_412)
+        post("import-of-all-the-orders-that-came-in-by-letter", [["a"]])
+        post("export", True)
         post("describe", "x" * 400)
         post("report", "the figures of November", queue="high")
         post("describe", "later", delay=86_400.0)
         post("describe", ["a list", {"of": "things"}][0])
+        fill_queues(url)
+        fill_history(database)
+
+
+def fill_queues(url: str) -> None:
+    """Jobs of others, for those who look after them."""
+    queues = app.replace(url=url)
+    mails = (((f"customer{n}@shop.example", "welcome"), {}) for n in range(8_412))
+    queues.queue("mail").enqueue_bulk("send_mail", mails)
+    queues.queue("mail").options(delay=3600.0).enqueue_many("send_mail", [(["later@shop.example"], {})] * 214)
+    queues.queue("mail").pause()
+    billing = queues.queue("billing")
+    errors = {
+        "ConnectionError: the printer in room {} does not answer": 41,
+        "KeyError: 'vat_{}'": 12,
+        "requests.exceptions.ReadTimeout: POST https://bank.example/v2/transfers: no answer for {} s": 7,
+    }
+    for error, count in errors.items():
+        invoices = [((70_000 + n,), {"copies": 2}) for n in range(count)]
+        billing.options(max_attempts=1).enqueue_many("billing.print", invoices)
+        for n in range(count):
+            delivery = billing.claim(timeout=5.0)
+            assert delivery is not None
+            delivery.nack(error.format(n))
+
+
+def fill_history(database: Any) -> None:
+    """An hour of a busy queue."""
+    import math
+
+    from redisq_api import clock
+    from redisq_api.history import SPANS
+
+    with database.write():
+        for span, step in SPANS.values():
+            last = clock.now() // step * step
+            for n in range(span // step):
+                wave = 1 + math.sin(n / 23) + 0.25 * math.sin(n * 1.7)
+                row = ("mail", step, last - n * step, 7_400 + 900 * wave, 40.0, 42 - 8 * wave, wave > 1.8, 3.2 * wave)
+                database.run(
+                    "INSERT INTO history (queue, step, at, depth, oldest, done, failed, latency)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    *row,
+                )
 
 
 def give(acts: Any) -> None:
@@ -168,7 +238,7 @@ def pages(page: Any, url: str, shot: Any) -> None:
     shot("tasks")
     page.goto(f"{url}/?status=failed&text=nothing")
     shot("tasks-none")
-    for name, search in (("failed", "status=failed"), ("running", "status=running"), ("done", "task=resize")):
+    for name, search in TASKS:
         page.goto(f"{url}/?{search}")
         page.click("td.main a")
         shot(f"task-{name}")
@@ -181,17 +251,47 @@ def pages(page: Any, url: str, shot: Any) -> None:
     page.fill("[name='input/size/width']", "70000")
     page.click("text=Create")
     shot("new-wrong")
+    for kind in ("invoice", "import-of-all-the-orders-that-came-in-by-letter", "export"):
+        page.goto(f"{url}/tasks/new?task={kind}")
+        shot(f"new-{kind[:7]}")
+    page.goto(f"{url}/tasks/new?task=invoice&mode=many")
+    page.fill("[name=many]", "1\ntwo\n3")
+    page.click("text=Create")
+    shot("new-many-wrong")
     page.goto(f"{url}/tokens")
     shot("tokens")
+    page.click("text=Create token")
+    shot("token-new")
     page.goto(f"{url}/docs")
     shot("docs")
     page.goto(f"{url}/nowhere")
     shot("error")
+    administration(page, url, shot)
+
+
+def administration(page: Any, url: str, shot: Any) -> None:
+    """The pages of those who look after it."""
+    log_in(page, url, "olga")
+    page.goto(f"{url}/admin")
+    shot("admin")
+    page.goto(f"{url}/admin/queues/mail")
+    shot("admin-queue")
+    page.click("text=Purge")
+    shot("admin-purge")
+    page.goto(f"{url}/admin/queues/billing?status=failed")
+    shot("admin-failed")
+    page.click("#list td.main a")
+    shot("admin-job")
+    page.goto(f"{url}/admin/queues/high?status=running")
+    page.click("#list td.main a")
+    shot("admin-job-running")
+    page.goto(f"{url}/admin/dead")
+    shot("admin-dead")
     people(page, url, shot)
 
 
 def people(page: Any, url: str, shot: Any) -> None:
-    """What an administrator sees of users."""
+    """What an administrator sees of users, workers and the timetable."""
     log_in(page, url, "root")
     for name in ("users", "users/billing", "new-user", "plans", "plans/gold", "audit", "workers", "cron"):
         page.goto(f"{url}/admin/{name}")

@@ -14,7 +14,7 @@ from .connection import evalsha
 from .endpoint import Command
 from .errors import InvalidOption
 from .scripts import CANCEL, DELETE, PURGE, REVIVE, Script
-from .search import Filter, Walk
+from .search import Cursor, Filter, Walk
 from .settings import Settings
 from .times import server_ms
 
@@ -23,10 +23,13 @@ PORTION = 100
 
 
 class Portion(NamedTuple):
-    """`done`: jobs to which it was done, of the entries that were `seen`."""
+    """`done`: jobs to which it was done, of the entries that were `seen`. `cursor`: of what is done by a filter, for
+    going on behind this portion, later or elsewhere.
+    """
 
     done: int
     seen: int
+    cursor: str | None = None
 
 
 def purge(settings: Settings, queue: str) -> Iterator[Portion]:
@@ -78,21 +81,26 @@ ACTS = {
 }
 
 
-def by_filter(settings: Settings, queue: str, act: str, chosen_by: Filter) -> Iterator[Portion]:
+def by_filter(
+    settings: Settings, queue: str, act: str, chosen_by: Filter, cursor: str | None = None
+) -> Iterator[Portion]:
     """Retry, cancel or delete the jobs that a filter chooses. A job that meanwhile is no longer such a one stays as it
-    is; one that comes meanwhile is done if it comes where this has not been. InvalidOption.
+    is; one that comes meanwhile is done if it comes where this has not been, but no dead letter is. InvalidOption.
     """
     if act not in ACTS:
         raise InvalidOption(f"act: one of {', '.join(ACTS)}, not {act!r:.80}")
     if chosen_by.status not in ACTS[act]:
         raise InvalidOption(f"{act}: of jobs that are {' or '.join(ACTS[act])}, not {chosen_by.status}")
-    place, walk = _Place(settings, queue), Walk(settings, queue, chosen_by)
+    place = _Place(settings, queue)
+    if cursor is None and chosen_by.status == "failed":  # else who is retried, and fails at once, would be again
+        cursor = str(Cursor(keys.NAMES["dead"], str(server_ms(place.ask([("TIME",)])[0]))))
+    walk = Walk(settings, queue, chosen_by, cursor)
     for portion in walk.portions():
         done = place.act_on(act, portion.chosen)
-        yield Portion(len(done), len(portion.ids))
         if chosen_by.status != "running":  # who runs stays where it is until it has stopped
             stays = [at for i, at in zip(portion.ids, portion.cursors, strict=True) if i not in done]
             walk.behind(stays[-1] if stays else portion.began, len(done) if stays else 0)
+        yield Portion(len(done), len(portion.ids), str(walk.cursor))
 
 
 class _Place:

@@ -41,6 +41,11 @@ class ErrorGroup:
     last: datetime
     first: datetime
 
+    @property
+    def summary(self) -> str:
+        """Kind and message, as Filter takes them."""
+        return _joined(self.kind, self.message)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroups:
@@ -63,6 +68,15 @@ def normalised(error: str) -> tuple[str, str]:
     kind = named[1] if named else ""
     rest = line[named.end() :].strip() if named else line
     return kind, _VARIABLE.sub("#", rest)
+
+
+def summary(error: str) -> str:
+    """The same in one line."""
+    return _joined(*normalised(error))
+
+
+def _joined(kind: str, message: str) -> str:
+    return f"{kind}: {message}" if kind and message else kind or message
 
 
 def error_groups(settings: Settings, queue: str, most: int) -> ErrorGroups:

@@ -41,12 +41,13 @@ class OperatedQueue:
             raise InvalidOption(f"most: a whole number from 1 on, not {most!r}")
         return error_groups(self._settings, self.name, most)
 
-    def act(self, act: str, chosen_by: Filter) -> Iterator[bulk.Portion]:
+    def act(self, act: str, chosen_by: Filter, cursor: str | None = None) -> Iterator[bulk.Portion]:
         """Have all that the filter chooses retried (dead letters), cancelled (unfinished jobs) or deleted (all but
         those that run): "retry", "cancel", "delete". It is done as the iterator is read, about a hundred entries at a
-        time, so who reads no further stops it; each portion tells how many of how many. InvalidOption.
+        time, so who reads no further stops it; each portion tells how many of how many, and the cursor with which
+        another call goes on behind it. InvalidOption.
         """
-        return bulk.by_filter(self._settings, self.name, act, chosen_by)
+        return bulk.by_filter(self._settings, self.name, act, chosen_by, cursor)
 
     def purge(self) -> int:
         """Cancel all jobs that wait or are scheduled. Answers how many."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from . import keys
 from .codec import as_text
 from .endpoint import Command
+from .errorgroups import summary
 from .errors import InvalidOption
 from .job import STATUSES
 from .settings import Settings
@@ -34,7 +35,8 @@ _SORTED = {"scheduled": "scheduled", "failed": "dead"}
 class Filter:
     """Which jobs of a queue. `status`: where they are. `task`: its name. `text`: stands in the id, the arguments (as
     JSON has them) or the error; capitals count as small letters. `since`, `until`: aware; enqueued from then on, and
-    before that. InvalidOption.
+    before that. `error`: the `summary` of an ErrorGroup; together with its `task`, '' for jobs without one, it chooses
+    that group. InvalidOption.
     """
 
     status: str
@@ -42,11 +44,12 @@ class Filter:
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    error: str | None = None
 
     def __post_init__(self) -> None:
         if self.status not in _CODES:
             raise InvalidOption(f"status: one of {', '.join(STATUSES.values())}, not {self.status!r:.80}")
-        for name in ("task", "text"):
+        for name in ("task", "text", "error"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise InvalidOption(f"{name}: a text, not {value!r:.80}")
@@ -57,7 +60,7 @@ class Filter:
     @property
     def fields(self) -> tuple[str, ...]:
         """What of a record tells whether it is meant."""
-        return ("s", "t", "e", "v", "b", "x") if self.text else ("s", "t", "e", "v")
+        return ("s", "t", "e", "v", "x", "b")[: 6 if self.text else 5 if self.error is not None else 4]
 
     def chooses(self, local_id: bytes, record: Any) -> bool:
         """Whether the job is meant, by these fields of its record; an error, where that is of a wrong type, is none."""
@@ -66,7 +69,7 @@ class Filter:
         status, task, enqueued, version, *texts = record
         if version is None or (status or b"") != _CODES[self.status]:
             return False
-        if self.task is not None and task != self.task.encode():
+        if self.task is not None and (task or b"") != self.task.encode():
             return False
         if self.since is not None or self.until is not None:
             ms = int(enqueued) if enqueued and enqueued.isdigit() else 0
@@ -74,6 +77,8 @@ class Filter:
                 return False
             if self.until is not None and ms >= self.until.timestamp() * 1000:
                 return False
+        if self.error is not None and summary(as_text(texts[0] or b"")) != self.error:
+            return False
         if not self.text:
             return True
         wanted = self.text.casefold()
@@ -97,7 +102,8 @@ class Cursor(NamedTuple):
         """InvalidOption."""
         place, _, rest = text.partition("|")
         at, _, local_id = rest.partition("|")
-        if not place or not at.replace(".", "", 1).isdecimal():
+        is_number = len(at) < 20 and at.replace(".", "", 1).isdecimal()
+        if not place or not (is_number or text == f"{place}||"):
             raise InvalidOption(f"cursor: not one that a page has answered: {text!r:.80}")
         return cls(place, at, local_id)
 
@@ -132,6 +138,11 @@ class Walk:
         self._base = keys.queue_base(settings.namespace, queue)
         self._filter = chosen_by
         self._cursor = None if cursor is None else Cursor.parse(cursor)
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Behind which the next portion begins; None before the first."""
+        return self._cursor
 
     def portions(self) -> Iterator[Portion]:
         """One for each round trip or two; `behind` may be told before the next is asked for."""
@@ -173,7 +184,7 @@ class Walk:
 
     def _listed(self, place: str) -> tuple[list[bytes], list[Cursor]]:
         after = self._cursor
-        at = int(after.at) if after is not None and after.at else -1
+        at = int(float(after.at)) if after is not None and after.at else -1
         first = max(0, at - _SLACK)
         window = self._ask([("LRANGE", self._base + place, first, at + _SLACK + PORTION)])[0]
         start = at + 1

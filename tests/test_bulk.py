@@ -84,7 +84,7 @@ def test_dead_letters_that_are_trimmed_meanwhile(
     for score, local_id in enumerate(client.zrange(f"{BASE}dead", 0, -1)):
         client.zadd(f"{BASE}dead", {local_id: score + 1})
     portions = bulk.revive(app.settings, "q", "b")
-    assert next(portions) == (0, 2)
+    assert next(portions)[:2] == (0, 2)
     client.zremrangebyrank(f"{BASE}dead", 0, 1)
     assert sum(portion.done for portion in portions) == 2
 
@@ -102,9 +102,9 @@ def test_nothing_happens_before_it_is_asked_for(app: redisq.RedisQ) -> None:
     app.queue("q").enqueue_many("t", [((), {})] * 1001)
     portions = bulk.purge(app.settings, "q")
     assert app.queue("q").counts()["queued"] == 1001
-    assert next(portions) == (500, 500)
+    assert next(portions)[:2] == (500, 500)
     assert app.queue("q").counts()["queued"] == 501
-    assert [*portions] == [(500, 500), (1, 1)]
+    assert [portion[:2] for portion in portions] == [(500, 500), (1, 1)]
 
 
 def test_all_that_runs_is_asked_to_stop(app: redisq.RedisQ, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_all_that_runs_is_asked_to_stop(app: redisq.RedisQ, monkeypatch: pytest.
     for n in range(6):
         queue.put(n)
     held = [queue.claim() for _ in range(5)]
-    assert [*bulk.stop_running(app.settings, "q")] == [(2, 2), (2, 2), (1, 1)]
+    assert [portion[:2] for portion in bulk.stop_running(app.settings, "q")] == [(2, 2), (2, 2), (1, 1)]
     for delivery in held:
         assert delivery is not None
         delivery.ack()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 import redis
 
 import redisq
-from redisq import Filter, bulk, search
+from redisq import Filter, search
 
 BASE = "redisq:{q}:"
 
@@ -64,7 +65,7 @@ def test_those_that_run(app: redisq.RedisQ) -> None:
     delivery = app.queue("q").claim()
     assert delivery is not None
     assert pages(app, Filter("running"), 5) == ["j0"]
-    assert [tuple(portion) for portion in app.queue("q").act("cancel", Filter("running"))] == [(1, 1)]
+    assert [portion[:2] for portion in app.queue("q").act("cancel", Filter("running"))] == [(1, 1)]
     delivery.ack()
     assert app.job("q.j0").status == "cancelled"
 
@@ -82,6 +83,19 @@ def test_text_and_times(app: redisq.RedisQ) -> None:
     assert pages(app, Filter("failed", since=now + timedelta(hours=1)), 5) == []
     assert pages(app, Filter("failed", until=now - timedelta(hours=1)), 5) == []
     assert len(pages(app, Filter("failed", since=now - timedelta(hours=1), until=now + timedelta(hours=1)), 5)) == 4
+
+
+def test_the_jobs_of_a_group_of_errors(app: redisq.RedisQ) -> None:
+    fill(app, "failed", "aba")
+    app.queue("q").options(max_attempts=1).put("no task")
+    delivery = app.queue("q").claim()
+    assert delivery is not None
+    delivery.nack("error 7")
+    groups = {group.task: group for group in app.queue("q").error_groups().groups}
+    assert {task: group.summary for task, group in groups.items()} == dict.fromkeys(("a", "b", None), "error #")
+    assert pages(app, Filter("failed", task="a", error="error #"), 5) == ["j2", "j0"]
+    assert pages(app, Filter("failed", task="", error="error #"), 5) == [delivery.job.local_id]
+    assert pages(app, Filter("failed", error="error 1"), 5) == []
 
 
 def test_a_page_looks_through_so_many_and_says_so(app: redisq.RedisQ, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +146,34 @@ def test_a_bulk_is_done_to_all_that_are_chosen_and_to_no_others(
 
 def test_a_bulk_stops_when_nobody_reads_on(app: redisq.RedisQ) -> None:
     fill(app, "failed", "a" * 9)
-    assert next(app.queue("q").act("retry", Filter("failed"))) == bulk.Portion(3, 3)
+    assert next(app.queue("q").act("retry", Filter("failed")))[:2] == (3, 3)
     assert app.queue("q").counts()["failed"] == 6
+
+
+@pytest.mark.parametrize(("act", "status"), [("retry", "failed"), ("cancel", "queued"), ("cancel", "scheduled")])
+def test_another_call_goes_on_behind_a_portion(app: redisq.RedisQ, act: str, status: str) -> None:
+    fill(app, status, "ababbbbaaab")
+    seen, cursor = [], None
+    while portion := next(app.queue("q").act(act, Filter(status, task="b"), cursor), None):
+        seen.append(portion.seen)
+        cursor = portion.cursor
+    assert sum(seen) == 11
+    assert [job.task for job in app.queue("q").jobs(status)] == ["a"] * 5
+
+
+def test_what_is_retried_and_fails_again_is_not_retried_again(app: redisq.RedisQ) -> None:
+    fill(app, "failed", "a" * 9)
+    done, cursor = 0, None
+    while portion := next(app.queue("q").act("retry", Filter("failed"), cursor), None):
+        for _ in range(portion.done):
+            delivery = app.queue("q").claim(timeout=5.0)
+            assert delivery is not None
+            time.sleep(0.002)  # another millisecond than that in which the first portion was asked for
+            delivery.nack("no", retry_in=0)
+        done += portion.done
+        cursor = portion.cursor
+    assert done == 9
+    assert app.queue("q").counts()["failed"] == 9
 
 
 def test_what_is_no_job_is_passed_over(app: redisq.RedisQ, client: redis.Redis) -> None:

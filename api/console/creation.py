@@ -99,7 +99,7 @@ class Creation:
             queues=users.queues(self._database, user),
             given={key: values[-1] for key, values in form.items()},
             error=problem.description if problem else None,
-            misfits=schema.misfits(problem, mode == "one") if problem else {},
+            misfits=schema.misfits(problem, wanted if mode == "one" else None) if problem else {},
             shown_schema=msgspec.json.format(msgspec.json.encode(task.schema()), indent=2).decode() if task else "",
         )  # fmt: skip
 

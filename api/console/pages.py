@@ -16,6 +16,7 @@ from ..offer import Offer
 from ..orders import Orders
 from ..posting import Posting
 from ..sessions import Sessions
+from . import admin
 from .assets import Assets
 from .cookies import Cookies
 from .creation import Creation
@@ -71,6 +72,7 @@ def add(
         app.add_route("/tokens", tokens)
         app.add_route("/tokens/{token_id}/revoke", tokens, suffix="revoke")
 
+    admin.add(app, site, database, queue_app)
     add_people(app, site, database, queue_app)
 
     def serialize(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:

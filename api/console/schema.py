@@ -4,7 +4,7 @@ Texts, numbers, booleans, choices, objects of these and lists of texts or number
 else is typed as JSON. A field's name is the JSON pointer of its place in the value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,14 +105,28 @@ def from_json(text: str, place: str = "") -> Any:
         raise bad("bad_input_param", f"That is not JSON: {error}.", f"#/input_param{place}") from None
 
 
-def misfits(problem: Problem, is_one: bool) -> dict[str, str]:
-    """What is wrong, by the field that has it. `is_one`: of the list of inputs there is the first only."""
+def misfits(problem: Problem, wanted: Input | None) -> dict[str, str]:
+    """What is wrong, by its place; for the one value of a form, by the name of the field in which that is."""
     found = {one.pointer.removeprefix("#/input_param"): one.detail for one in problem.misfits or ()}
-    return {_place(place, is_one): detail for place, detail in found.items() if not place.startswith("#")}
+    found = {place: detail for place, detail in found.items() if not place.startswith("#")}
+    if wanted is None:
+        return found
+    names = set(_names(wanted))
+    return {_field_of(place, names): detail for place, detail in found.items()}
 
 
-def _place(place: str, is_one: bool) -> str:
-    return place.removeprefix("/0") if is_one and f"{place}/".startswith("/0/") else place
+def _names(wanted: Input) -> Iterator[str]:
+    yield wanted.name
+    for part in wanted.fields:
+        yield from _names(part)
+
+
+def _field_of(place: str, names: set[str]) -> str:
+    if f"{place}/".startswith("/0/"):  # the form's value is the first of a list
+        place = place.removeprefix("/0")
+    while place and place not in names:  # within what one field takes as JSON, or a line of it
+        place = place.rpartition("/")[0]
+    return place
 
 
 def _number(wanted: Input, text: str, kind: str) -> int | float:

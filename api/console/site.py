@@ -59,7 +59,7 @@ class Site:
         )
         self._templates.globals.update(shared, asset=assets.address)
         self._templates.filters.update(
-            marked=marked, iso=clock.rfc3339, moment=moment, duration=duration, number=number
+            marked=marked, iso=clock.rfc3339, moment=moment, duration=duration, number=number, size=size
         )
         for name in loader.list_templates():  # now, and not while somebody waits for the first page
             self._templates.get_template(name)
@@ -189,6 +189,16 @@ def duration(micros: int) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(count: int) -> str:
+    """Of so many bytes."""
+    if count < 1024:
+        return f"{count} B"
+    for power, unit in ((3, "GiB"), (2, "MiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"
 
 
 def number(value: int) -> str:

@@ -37,10 +37,16 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        environ = {"REDISQ_DATABASE": database_url, "REDISQ_URL": redis_url} | environ
-        command = [*GUNICORN, "--workers", str(workers), "--bind", f"127.0.0.1:{self.port}"]
-        with log.open("w") as output:
-            self.process = subprocess.Popen(command, env=os.environ | environ, stdout=output, stderr=output)
+        self._environ = {"REDISQ_DATABASE": database_url, "REDISQ_URL": redis_url} | environ
+        self._command = [*GUNICORN, "--workers", str(workers), "--bind", f"127.0.0.1:{self.port}"]
+        self.start()
+
+    def start(self) -> None:
+        """Also again, once it has been stopped."""
+        with self._log.open("a") as output:
+            self.process = subprocess.Popen(
+                self._command, env=os.environ | self._environ, stdout=output, stderr=output
+            )
 
     def answers(self) -> bool:
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +35,48 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def shared_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of `service`."""
+    return tmp_path_factory.mktemp("console") / "api.sqlite3"
+
+
 @pytest.fixture
-def service(tmp_path: Path, database: Database, database_url: str, redis_url: str) -> Iterator[Service]:
-    """A service that offers all kinds of tasks."""
-    started = Service(
-        tmp_path / "gunicorn.log", database_url, redis_url, workers=1, REDISQ_APP="tests.api.offered:app"
-    )
-    wait_until(started.answers, timeout=30.0, message="gunicorn answers")
-    yield started
-    started.stop()
+def database_url(database_url: str, request: pytest.FixtureRequest, template: Path, shared_path: Path) -> str:
+    """As elsewhere; for what is looked at in a browser always the same one, as it was at first."""
+    if "browser" not in request.fixturenames:
+        return database_url
+    with closing(sqlite3.connect(template)) as source, closing(sqlite3.connect(shared_path, timeout=30)) as target:
+        source.backup(target)
+    return _url(shared_path)
+
+
+@pytest.fixture(scope="session")
+def services(shared_path: Path) -> Iterator[Callable[[str], Service]]:
+    """Gives the service on a Redis. It starts when it is first asked for: that takes longer than many a test."""
+    started: list[Service] = []
+
+    @cache
+    def on(redis_url: str) -> Service:
+        log = shared_path.with_name("gunicorn.log")
+        started.append(Service(log, _url(shared_path), redis_url, workers=1, REDISQ_APP="tests.api.offered:app"))
+        return started[-1]
+
+    yield on
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture
+def service(services: Callable[[str], Service], database: Database, redis_url: str) -> Service:
+    """A service that offers all kinds of tasks, with the test's `database` and an empty Redis."""
+    service = services(redis_url)
+    wait_until(service.answers, timeout=30.0, message="gunicorn answers")
+    return service
+
+
+def _url(path: Path) -> str:
+    return f"sqlite:///{path}?synchronous=normal"
 
 
 @pytest.fixture
@@ -94,9 +130,9 @@ class Console:
         page.wait_for_selector("#task")
         return page.url.rpartition("/")[2]
 
-    def check(self) -> None:
+    def check(self, rules: Sequence[str] = RULES) -> None:
         """The page is accessible to everybody, and nothing went wrong on it."""
-        found = Axe().run(self.page, options={"runOnly": RULES})
+        found = Axe().run(self.page, options={"runOnly": rules})
         assert found.violations_count == 0, found.generate_report()
         width = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert width <= 0, f"{self.page.url} is {width} px too wide"

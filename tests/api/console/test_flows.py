@@ -11,7 +11,7 @@ from redisq_api.database import Database
 
 import redisq
 from tests.api.conftest import PASSWORDS
-from tests.api.console.conftest import Console
+from tests.api.console.conftest import RULES, Console
 from tests.api.test_service import Service
 from tests.api.working import work
 from tests.waiting import wait_until
@@ -48,6 +48,7 @@ def test_the_form_of_an_object(ann: Console, worker: redisq.RedisQ) -> None:
     page.click("text=Create")
     expect(page.locator(".note.bad:visible")).to_contain_text("input_param does not fit")
     assert page.input_value("[name='input/url']") == "https://a.example/1.png"
+    expect(page.locator("label:has([name='input/sizes']) .wrong")).to_contain_text("Expected")
     ann.check()
     page.fill("[name='input/sizes']", '[{"width": 5, "unit": "mm"}]')
     page.click("text=Create")
@@ -179,6 +180,33 @@ def test_a_dropped_connection_is_told_and_comes_back(ann: Console) -> None:
     expect(note).to_be_hidden()
 
 
+def test_a_server_that_goes_away_and_comes_back(ann: Console, service: Service) -> None:
+    note = ann.page.locator("#connection")
+    service.stop()
+    expect(note).to_contain_text("The connection is lost")
+    service.start()
+    expect(note).to_be_hidden(timeout=40_000)
+    other = ann.tab()
+    other.goto(f"{ann.url}/tasks/new?task=shout")
+    other.fill("textarea", "after all")
+    other.click("text=Create")
+    expect(ann.page.locator("td.main a")).to_have_text("after all")
+
+
+def test_dialogs_where_buttons_know_no_commands(ann: Console) -> None:
+    ann.context.add_init_script(
+        "delete HTMLButtonElement.prototype.command;"
+        "addEventListener('command', (event) => event.preventDefault(), true);"
+    )
+    ann.create("echo", "x")
+    page = ann.page
+    page.click("text=Cancel")
+    page.click("#task >> text=Delete")
+    expect(page.locator("dialog")).to_be_visible()
+    page.click("text=Keep it")
+    expect(page.locator("dialog")).not_to_be_visible()
+
+
 def test_with_the_keyboard_alone(ann: Console) -> None:
     page = ann.open("/tasks/new?task=shout")
     page.keyboard.press("Tab")
@@ -204,29 +232,35 @@ def test_without_javascript(console: Callable[..., Console]) -> None:
     expect(page.locator("time").first).to_contain_text("UTC")
     page.click("text=Cancel")
     expect(page.locator("h1 .badge")).to_have_text("cancelled")
+    page.click("summary >> text=Delete")
+    page.click("details.confirm form >> text=Delete >> nth=-1")
+    expect(page.locator(".empty .title")).to_have_text("No tasks yet")
     page.click("[aria-label=Logout]")
     expect(page.locator("h1")).to_have_text("Log in")
 
 
-@pytest.mark.parametrize("options", [{"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}])
-def test_every_page_is_accessible(console: Callable[..., Console], worker: redisq.RedisQ, options: object) -> None:
-    assert isinstance(options, dict)
+# Of what is dark, only the colours are others.
+LOOKS = [({"viewport": {"width": 390, "height": 844}}, RULES), ({"color_scheme": "dark"}, ["color-contrast"])]
+
+
+@pytest.mark.parametrize(("options", "rules"), LOOKS, ids=["phone", "dark"])
+def test_every_page_is_accessible(
+    console: Callable[..., Console], worker: redisq.RedisQ, options: dict[str, object], rules: list[str]
+) -> None:
     person = console(**options)
-    person.open("/")
-    person.check()
-    person.open("/login")
-    person.check()
+    for path in ("/", "/login"):
+        person.open(path)
+        person.check(rules)
     person.log_in("ann")
-    person.check()
+    person.check(rules)
     task_id = person.create("echo", "x" * 3000)
-    person.check()
     work(worker)
     for path in ("/", f"/tasks/{task_id}", "/tasks/new", "/tasks/new?task=resize", "/tasks/new?task=either&mode=json"):
         person.open(path)
-        person.check()
-    for path in ("/tokens", "/docs", "/nowhere", "/tasks/" + "0" * 30):
+        person.check(rules)
+    for path in ("/tokens", "/docs", "/nowhere"):
         person.open(path)
-        person.check()
+        person.check(rules)
 
 
 def test_the_theme_is_kept(ann: Console) -> None:
