@@ -67,6 +67,14 @@ EXPECTED: dict[str, dict[str, Row]] = {
     "/tasks/{task_id}/delete": {"POST": _LOGIN},
     "/tokens": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
     "/tokens/{token_id}/revoke": {"POST": _LOGIN},
+    "/admin": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/queues/{name}": {"GET": _LOGIN, "HEAD": _LOGIN},
+    "/admin/queues/{name}/pause": {"POST": _LOGIN},
+    "/admin/queues/{name}/resume": {"POST": _LOGIN},
+    "/admin/queues/{name}/bulk": {"POST": _LOGIN},
+    "/admin/jobs/{job_id}": {"GET": _LOGIN, "HEAD": _LOGIN},
+    **{f"/admin/jobs/{{job_id}}/{act}": {"POST": _LOGIN} for act in ("retry", "cancel", "delete")},
+    "/admin/dead": {"GET": _LOGIN, "HEAD": _LOGIN},
     "/admin/users": {"GET": _LOGIN, "HEAD": _LOGIN},
     "/admin/new-user": {"GET": _LOGIN, "HEAD": _LOGIN, "POST": _LOGIN},
     "/admin/users/{name}": {"GET": _LOGIN, "HEAD": _LOGIN},
@@ -127,7 +135,7 @@ def things(owner: Client, database: Database) -> dict[str, str]:
     delivery_id = owner("POST", f"/api/v1/webhook/{webhook_id}/test").json["id"]
     token_id = tokens.id_of(users.create_token(database, find(database, "ann")))
     ids = {"task_id": task_id, "webhook_id": webhook_id, "delivery_id": delivery_id, "token_id": token_id}
-    return ids | {"name": "console.css"}
+    return ids | {"name": "console.css", "job_id": f"default.{task_id}"}
 
 
 def content(database: Database) -> list[Any]:
