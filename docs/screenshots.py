@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,7 @@ def export(input_param: bool) -> Any:
 def report(input_param: str) -> Any:
     """Takes its time."""
     job = redisq.current_job()
-    for n in range(200):
+    for n in range(1000):  # until all pictures are taken
         job.set_progress(min(n + 84, 199), 200)
         time.sleep(0.6)
 
@@ -205,16 +206,19 @@ def running() -> Iterator[str]:
         fill(server.url, database)
         environ = os.environ | {"REDISQ_URL": server.url, "REDISQ_DATABASE": database, "REDISQ_APP": "screenshots:app"}
         environ |= {"PYTHONPATH": str(Path(__file__).parent)}
+        with closing(socket.socket()) as found:
+            found.bind(("127.0.0.1", 0))
+            port = found.getsockname()[1]
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:redisq_api.server", "--log-level", "warning"]
         commands = [
-            [*gunicorn, "--workers", "1", "--bind", "127.0.0.1:8123"],
+            [*gunicorn, "--workers", "1", "--bind", f"127.0.0.1:{port}"],
             [sys.executable, "-c", "from redisq_api.cli import main; main()", "relay"],
             [sys.executable, "-m", "redisq.cli", "--queues", "high,default", "--threads", "2", "--log-level", "error"],
         ]
         parts = [subprocess.Popen(command, env=environ) for command in commands]
         try:
             time.sleep(8)  # the invoice has failed three times by then
-            yield "http://127.0.0.1:8123"
+            yield f"http://127.0.0.1:{port}"
         finally:
             for part in parts:
                 part.terminate()
