@@ -17,7 +17,7 @@ from tests.api.offered import app as offered_app
 from tests.api.test_home import Page
 
 #: Pages for people and their style are no part of the API.
-PAGES = ("/docs", "/login", "/logout", "/static/", "/tasks/", "/tokens")
+PAGES = ("/admin", "/docs", "/login", "/logout", "/static/", "/tasks/", "/tokens")
 METHODS = ("get", "put", "post", "delete", "patch")
 
 

@@ -26,7 +26,9 @@ COMMAND = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE /
 
 # Some thousand requests: 15 seconds on two idle cores, and more on busy ones.
 @pytest.mark.timeout(400)
-def test_no_check_fails(start: Callable[..., Service], database: Database, redis_url: str, tmp_path: Path) -> None:
+def test_no_check_fails(
+    start: Callable[..., Service], database: Database, database_kind: str, redis_url: str, tmp_path: Path
+) -> None:
     token = users.create_token(database, find(database, "ann"))
     # Nobody waits here: no worker runs, and each would take its half minute.
     app = {"REDISQ_APP": "tests.api.lenient:app", "PYTHONPATH": str(ROOT), "REDISQ_API_WAITERS": "0"}
@@ -34,8 +36,10 @@ def test_no_check_fails(start: Callable[..., Service], database: Database, redis
     app["REDISQ_API_WEBHOOK_ALLOW"] = "0.0.0.0/0"
     service = start(redis_url, workers=1, **app)
     wait_until(service.answers, timeout=30.0, message="gunicorn answers")
+    # What the document says is the same on both databases; the second has to show that it answers as the first does.
+    options = [] if database_kind == "sqlite" else ["--max-examples", "2"]
     done = subprocess.run(
-        [*COMMAND, f"{service.url}/openapi.json", "--header", f"Authorization: Bearer {token}"],
+        [*COMMAND, f"{service.url}/openapi.json", "--header", f"Authorization: Bearer {token}", *options],
         cwd=tmp_path, env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.keys", "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=380,
     )  # fmt: skip

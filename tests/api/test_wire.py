@@ -297,7 +297,7 @@ def test_the_rest_of_a_body_that_comes_too_late_is_no_request(wire: Wire) -> Non
         assert statuses(connection.recv(65536)) == [400]
         with suppress(OSError):
             connection.sendall(wire.get())
-            assert read(connection) == b""
+            assert b"HTTP/" not in read(connection)  # the first answer's body at most
 
 
 def test_an_idle_connection_is_closed_and_costs_no_thread(wire: Wire) -> None:

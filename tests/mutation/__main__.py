@@ -1,7 +1,7 @@
 """Runs every mutation against every check, and prints which check sees which: `bin/mutate [TEXT...]`.
 
 Texts choose the mutations whose names contain one of them. Exit code 1 if a mutation is not seen by a check that is
-named with it.
+named with it, or if a check is red without any.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ def try_all(mutation: Mutation) -> bool:
     return not survives
 
 
+def are_green() -> bool:
+    """Whether the checks are, of the library as it is: otherwise what they say of a mutation is worth nothing."""
+    with tempfile.TemporaryDirectory(prefix="redisq-mutation-") as name:
+        directory = copy_to(Path(name))
+        red = [check for check in CHECKS if run(check, directory).red]
+    if red:
+        print(f"red without a mutation: {', '.join(red)}")
+    return not red
+
+
 def main(texts: list[str]) -> int:
+    if not are_green():
+        return 1
     chosen = [one for one in MUTATIONS if not texts or any(text in one.name for text in texts)]
     results = [try_all(mutation) for mutation in chosen]
     print(f"{sum(results)} of {len(results)} mutations are seen by the checks that are named with them.")
