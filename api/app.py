@@ -107,28 +107,14 @@ def _create(
     desk = Desk(database, jobs, quotas, config.waiters)
     orders = Orders(offered, reach, config.max_body, before_post)
     tasks = Tasks(desk, posting, orders)
-    webhooks, deliveries = Webhooks(database, reach, config.max_body), Deliveries(database)
-    own_tokens = Tokens(database, config.max_body)
     document = Document(router.routes, offered)
     health = Health(database, jobs)
-    app.add_route("/api/v1/task", tasks)
-    app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
-    app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
-    app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
-    app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
-    app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
+    _add_tasks(app, tasks)
     app.add_route("/api/v1/task-type", TaskTypes(offered))
-    app.add_route("/api/v1/token", own_tokens)
-    app.add_route("/api/v1/token/{token_id}", own_tokens, suffix="one")
-    app.add_route("/api/v1/webhook", webhooks)
-    app.add_route("/api/v1/webhook/{webhook_id}", webhooks, suffix="one")
-    app.add_route("/api/v1/webhook/{webhook_id}/secret", webhooks, suffix="secret")
-    app.add_route("/api/v1/webhook/{webhook_id}/enable", webhooks, suffix="enable")
-    app.add_route("/api/v1/webhook/{webhook_id}/test", webhooks, suffix="test")
-    app.add_route("/api/v1/webhook-secret", CallbackSecret(database))
-    app.add_route("/api/v1/webhook-delivery", deliveries)
-    app.add_route("/api/v1/webhook-delivery/{delivery_id}", deliveries, suffix="one")
-    app.add_route("/api/v1/webhook-delivery/{delivery_id}/resend", deliveries, suffix="resend")
+    tokens = Tokens(database, config.max_body)
+    app.add_route("/api/v1/token", tokens)
+    app.add_route("/api/v1/token/{token_id}", tokens, suffix="one")
+    _add_webhooks(app, database, reach, config.max_body)
     app.add_route("/healthz", health)
     app.add_route("/readyz", health, suffix="ready")
     app.add_route("/metrics", Metrics(database, jobs, counts, config.metrics_token))
@@ -141,6 +127,29 @@ def _create(
     # A server that loads the app before it forks must not hand its connection to the children.
     database.close()
     return app
+
+
+def _add_tasks(app: WSGIApp, tasks: Tasks) -> None:
+    app.add_route("/api/v1/task", tasks)
+    app.add_route("/api/v1/task/{task_id}", tasks, suffix="one")
+    app.add_route("/api/v1/task/{task_id}/status", tasks, suffix="status")
+    app.add_route("/api/v1/task/{task_id}/result", tasks, suffix="result")
+    app.add_route("/api/v1/task/{task_id}/record", tasks, suffix="record")
+    app.add_route("/api/v1/task/{task_id}/retry", tasks, suffix="retry")
+
+
+def _add_webhooks(app: WSGIApp, database: Database, reach: Reach, max_body: int) -> None:
+    webhooks = Webhooks(database, reach, max_body)
+    app.add_route("/api/v1/webhook", webhooks)
+    app.add_route("/api/v1/webhook/{webhook_id}", webhooks, suffix="one")
+    app.add_route("/api/v1/webhook/{webhook_id}/secret", webhooks, suffix="secret")
+    app.add_route("/api/v1/webhook/{webhook_id}/enable", webhooks, suffix="enable")
+    app.add_route("/api/v1/webhook/{webhook_id}/test", webhooks, suffix="test")
+    app.add_route("/api/v1/webhook-secret", CallbackSecret(database))
+    deliveries = Deliveries(database)
+    app.add_route("/api/v1/webhook-delivery", deliveries)
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}", deliveries, suffix="one")
+    app.add_route("/api/v1/webhook-delivery/{delivery_id}/resend", deliveries, suffix="resend")
 
 
 def _meter(config: Settings) -> Meter:

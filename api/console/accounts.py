@@ -12,7 +12,7 @@ from ..grants import RULES, BadUser
 from ..users import ROLES, User
 from . import fields
 from .guard import open_to, text
-from .site import Site, refusal, user_of
+from .site import Site, actor_of, refusal, user_of
 
 _PAGE = 50
 _PATH = "/admin/users"
@@ -164,7 +164,7 @@ class Accounts:
                 raise BadUser("nobody would be left who can manage users: make somebody else an administrator first")
 
     def _acts(self, request: falcon.Request) -> Acts:
-        return Acts(self._database, f"user:{user_of(request).name}")
+        return Acts(self._database, actor_of(request))
 
     def _user(self, name: str) -> User:
         user = users.find(self._database, _plain(name))

@@ -9,7 +9,7 @@ import redisq
 from .. import audit, clock
 from ..database import Database
 from .guard import open_to, text
-from .site import Site, user_of
+from .site import Site, actor_of, user_of
 from .workers import AWAY, IS_AWAY
 
 _PATH = "/admin/cron"
@@ -59,7 +59,7 @@ class Cron:
             if entry is None:
                 raise self._site.done(request, _PATH, "There is no such entry any more.", "bad")
             with self._database.write():
-                audit.note(self._database, f"user:{user_of(request).name}", name, entry.name)
+                audit.note(self._database, actor_of(request), name, entry.name)
                 act(entry)
         except AWAY:
             raise self._site.done(request, _PATH, IS_AWAY, "bad") from None

@@ -8,7 +8,7 @@ from ..database import Database
 from ..grants import RULES, BadUser, Plan
 from . import fields
 from .guard import open_to, text
-from .site import Site, refusal, user_of
+from .site import Site, actor_of, refusal
 
 _PATH = "/admin/plans"
 
@@ -86,7 +86,7 @@ class Plans:
         self._acts(request).put_plan(name, fields.words(request, "workers"), rule, quota)
 
     def _acts(self, request: falcon.Request) -> Acts:
-        return Acts(self._database, f"user:{user_of(request).name}")
+        return Acts(self._database, actor_of(request))
 
     def _plan(self, name: str) -> Plan:
         plan = grants.find_plan(self._database, name.replace("\0", ""))

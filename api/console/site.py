@@ -143,6 +143,11 @@ def user_of(request: falcon.Request) -> User:
     return session.user
 
 
+def actor_of(request: falcon.Request) -> str:
+    """Who asks, on a page that is not for visitors, as the audit log names him."""
+    return f"user:{user_of(request).name}"
+
+
 def headers(response: falcon.Response) -> None:
     """What a browser is told with every page."""
     response.set_header("Content-Security-Policy", _POLICY)

@@ -10,7 +10,7 @@ from ..database import Database
 from ..grants import BadUser
 from ..users import SCOPES
 from .guard import open_to, text
-from .site import Site, refusal, user_of
+from .site import Site, actor_of, refusal, user_of
 
 _DAY = 86400 * clock.SECOND
 _DAYS = ("7", "30", "90", "365", "")
@@ -40,7 +40,7 @@ class Tokens:
             name = tokens.check_name(given["name"]) if given["name"] else None
             scopes = tokens.parse_scopes(",".join(given["scopes"]))
             expires_at = clock.now() + int(days) * _DAY if re.fullmatch(r"[1-9][0-9]{0,3}", days) else None
-            token = Acts(self._database, f"user:{user.name}").create_token(user.name, name, scopes, expires_at)
+            token = Acts(self._database, actor_of(request)).create_token(user.name, name, scopes, expires_at)
         except BadUser as error:
             self._show(request, response, error=refusal(error), given=given, status=422)
             return
@@ -51,7 +51,7 @@ class Tokens:
         """Makes one worthless."""
         user = user_of(request)
         try:
-            Acts(self._database, f"user:{user.name}").revoke_token(user.name, token_id)
+            Acts(self._database, actor_of(request)).revoke_token(user.name, token_id)
         except BadUser:
             raise self._site.done(request, "/tokens", "You have no such token any more.", "bad") from None
         raise self._site.done(request, "/tokens", "The token is revoked.")

@@ -10,7 +10,7 @@ import redisq
 from .. import audit, census, clock
 from ..database import Database
 from .guard import open_to, text
-from .site import Site, user_of
+from .site import Site, actor_of, user_of
 
 AWAY = (redisq.ServerUnavailable, redisq.ServerRefused)
 IS_AWAY = "Redis cannot be reached at the moment."
@@ -62,7 +62,7 @@ class Workers:
         name = text(request, "worker").replace("\0", "")
         try:
             with self._database.write():
-                audit.note(self._database, f"user:{user_of(request).name}", act, name)
+                audit.note(self._database, actor_of(request), act, name)
                 give(name, self._queues())
         except redisq.WorkerNotFound as error:
             raise self._site.done(request, _PATH, f"There is {error}.", "bad") from None

@@ -8,7 +8,7 @@ import redisq
 
 from ... import audit
 from ...database import Database
-from ..site import user_of
+from ..site import actor_of
 
 
 class Operator:
@@ -16,7 +16,7 @@ class Operator:
 
     def __init__(self, database: Database, request: falcon.Request) -> None:
         self._database = database
-        self.name = f"user:{user_of(request).name}"
+        self.name = actor_of(request)
 
     def act(self, act: str, subject: str, do: Callable[[], object], **detail: object) -> None:
         """Does it, and logs it; not what was refused, but what may have been done. Raises what `do` raises."""
